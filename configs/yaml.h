@@ -1,0 +1,26 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "configs/run_config.h"
+
+namespace plateforge {
+
+// Reads a config file, then applies overrides of the form "section.key=value" in order.
+// Strict: an unknown key, a wrong type, a value out of range or outside its choices throws Error
+// naming file, line, dotted key, what was expected and the known keys. Everything is read first,
+// unknown keys are reported after.
+RunConfig read_run_config(const std::filesystem::path& file,
+                          const std::vector<std::string>& overrides = {});
+RunConfig parse_run_config(const std::string& yaml, const std::string& origin,
+                           const std::vector<std::string>& overrides = {});
+
+// Every key with its resolved value; reading it again gives the same config.
+std::string write_run_config(const RunConfig& config);
+
+// The README's option tables: one Markdown table per section (key, default, range, meaning).
+std::string option_tables();
+
+}  // namespace plateforge

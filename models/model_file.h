@@ -1,0 +1,46 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "models/network.h"
+
+namespace plateforge {
+
+// A network with what is needed to use it anywhere: config, region pack, provenance.
+struct Model {
+  ModelConfig config;
+  Region region;
+  NetworkPtr network;
+  // Free text by key: command, config hash, data SPEC, metrics (JSON text). Written to
+  // `__metadata__` beside "model_config" and "region".
+  std::map<std::string, std::string> provenance;
+};
+
+// A fresh, randomly initialised model. The weights follow from `seed`.
+Model make_model(const ModelConfig& config, const Region& region, uint64_t seed);
+
+// .safetensors, atomic. Parameters and buffers by their module names.
+void save_model(const Model& model, const std::filesystem::path& path);
+
+// Strict: every tensor of the network must be present with the same shape and type and nothing may
+// be left over; otherwise Error naming the tensor, both shapes and the file.
+Model load_model(const std::filesystem::path& path);
+
+// Named tensors of a safetensors or .pth file (zip or legacy pickle), by content, not by suffix.
+using TensorDict = std::map<std::string, torch::Tensor>;
+TensorDict read_tensors(const std::filesystem::path& path);
+// The same with the safetensors `__metadata__` (empty for .pth).
+TensorDict read_tensors(const std::filesystem::path& path,
+                        std::map<std::string, std::string>& metadata);
+void write_safetensors(const std::filesystem::path& path, const TensorDict& tensors,
+                       const std::map<std::string, std::string>& metadata);
+
+// Copies what fits by name and shape into the network (fine-tuning, another alphabet). When both
+// regions are given, rows of class-sized tensors are moved by symbol, so shared characters keep
+// their weights. Returns one line per outcome: taken, fresh, skipped.
+std::string take_weights(Network& network, const Region& region, const TensorDict& tensors,
+                         const Region* source_region);
+
+}  // namespace plateforge

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include <memory>
+#include <string>
+
+#include "configs/region.h"
+#include "configs/run_config.h"
+
+namespace plateforge {
+
+// A network with one image input and one tensor output. Input: [N, 3, H, W] float,
+// (BGR - 127.5) / 128. A reader's output: [N, C, T] logits, class C-1 is the CTC blank.
+class Network : public torch::nn::Module {
+ public:
+  virtual torch::Tensor forward(const torch::Tensor& images) = 0;
+};
+using NetworkPtr = std::shared_ptr<Network>;
+
+// (pixels - 127.5) / 128 as float, on the device of `images`; [N, 3, H, W] uint8 in and out.
+torch::Tensor normalize(const torch::Tensor& images);
+
+// Builds a network by config.name for `num_classes` outputs (alphabet + blank). Throws Error for an
+// unknown name, listing the known ones.
+NetworkPtr make_network(const ModelConfig& config, int64_t num_classes);
+
+// Output steps T of a reader for its configured input width; longest label that CTC can emit.
+int64_t time_steps(const ModelConfig& config);
+
+}  // namespace plateforge

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "configs/run_config.h"
+#include "optim/state.h"
+
+namespace plateforge {
+
+// Parameters that share a rate and a decay.
+struct ParamGroup {
+  std::vector<std::string> names;
+  std::vector<torch::Tensor> params;
+  double lr_multiplier = 1;
+  double weight_decay = 0;
+};
+
+// Splits by OptimConfig: no decay on one-dimensional tensors (biases, norms); the longest matching
+// PREFIX of lr_multipliers wins; factor 0 freezes (requires_grad false, left out). Throws Error for
+// a prefix that matches no parameter, listing the top-level names.
+std::vector<ParamGroup> make_param_groups(torch::nn::Module& network, const OptimConfig& config);
+
+// An update rule. Weights in the network are always the ones to train on; call eval_mode() before
+// measuring or saving and train_mode() after (schedule-free keeps two sequences; AdamW does nothing).
+class Optimizer {
+ public:
+  virtual ~Optimizer() = default;
+  virtual void zero_grad() = 0;
+  virtual void step(double lr, double beta1) = 0;
+  virtual void eval_mode() {}
+  virtual void train_mode() {}
+  virtual StateDict state() const = 0;
+  // Strict on names and shapes; throws Error.
+  virtual void load(const StateDict& state) = 0;
+};
+
+// Throws Error for an unknown name.
+std::unique_ptr<Optimizer> make_optimizer(std::vector<ParamGroup> groups, const OptimConfig& config);
+
+// Scales all gradients so that their joint L2 norm is at most `limit`; returns the norm before, as a
+// 0-dim tensor (no host synchronisation).
+torch::Tensor clip_grad_norm(const std::vector<ParamGroup>& groups, double limit);
+
+// Exponential moving average of parameters and floating buffers, with the warm-up
+// decay_t = min(decay, (1 + t) / (10 + t)). While swapped in, the network holds the average.
+class Ema {
+ public:
+  Ema(torch::nn::Module& network, double decay);
+  void update();
+  void swap();  // exchanges network and average; call twice to restore
+  StateDict state() const;
+  void load(const StateDict& state);
+
+ private:
+  std::vector<std::string> names_;
+  std::vector<torch::Tensor> live_, average_;
+  double decay_;
+  int64_t updates_ = 0;
+};
+
+}  // namespace plateforge

@@ -29,6 +29,7 @@ struct DataConfig {
   double val_fraction = 0.1;
   std::string crop = "rectify";
   double crop_margin = 0.0;
+  double recombine = 0.0;
   std::string cache = "";
   int64_t workers = 1;
   int64_t prefetch = 4;
@@ -45,6 +46,9 @@ struct DataConfig {
       one_of({"rectify", "extents", "box"}));
     v("crop_margin", crop_margin, "widen the crop by this share of its size on each side",
       in_range(0.0, 1.0));
+    v("recombine", recombine,
+      "share of training samples put together from character cells of the real training plates",
+      in_range(0.0, 0.95));
     v("cache", cache, "folder for packed crops; empty = beside the run", Anything{});
     v("workers", workers, "loader threads; 0 = load in the training thread", in_range(0, 256));
     v("prefetch", prefetch, "batches kept ready", in_range(1, 1024));

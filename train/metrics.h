@@ -14,7 +14,9 @@ namespace plateforge {
 // A share with its 95 % Wilson score interval.
 struct Proportion {
   int64_t hits = 0, total = 0;
-  double value() const { return total ? static_cast<double>(hits) / static_cast<double>(total) : 0; }
+  double value() const {
+    return total ? static_cast<double>(hits) / static_cast<double>(total) : 0;
+  }
   std::pair<double, double> interval95() const;
 };
 

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <boost/program_options.hpp>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "train/runtime.h"
+
+namespace plateforge {
+
+using Args = std::vector<std::string>;
+
+// One function per command: parses its options, builds, calls, returns the exit code
+// (0 done, 1 a check did not hold). Mistakes of the user are thrown as Error.
+int bench_command(const Args& args);
+int data_command(const Args& args);
+int doctor_command(const Args& args);
+int eval_command(const Args& args);
+int export_command(const Args& args);
+int import_command(const Args& args);
+int lr_find_command(const Args& args);
+int train_command(const Args& args);
+int verify_command(const Args& args);
+
+// Parses `args`, printing usage and the options for --help. False when help was asked for. Throws
+// Error naming an unknown or missing option.
+bool parse_options(const Args& args, const std::string& usage,
+                   const boost::program_options::options_description& options,
+                   boost::program_options::variables_map& values,
+                   const boost::program_options::positional_options_description& positional = {});
+
+// Device, precision and threads, shared by the commands that compute.
+void add_runtime_options(boost::program_options::options_description& options,
+                         RuntimeConfig& runtime);
+
+// --json FILE, or "-" for standard output (then nothing else belongs there).
+void write_json(const std::string& target, const nlohmann::json& json);
+
+}  // namespace plateforge

@@ -1,0 +1,131 @@
+#include <csignal>
+#include <iostream>
+
+#include "configs/atomic_file.h"
+#include "configs/error.h"
+#include "configs/log.h"
+#include "configs/yaml.h"
+#include "data/loader.h"
+#include "models/model_file.h"
+#include "train/commands/commands.h"
+#include "train/reader_data.h"
+#include "train/tasks/ctc_reader.h"
+#include "train/trainer.h"
+
+namespace po = boost::program_options;
+namespace fs = std::filesystem;
+
+namespace plateforge {
+
+namespace {
+
+constexpr int kExitInterrupted = 130;
+
+struct Request {
+  fs::path config_file, run;
+  std::vector<std::string> overrides;
+  bool resume = false;
+};
+
+// The run folder is claimed before anything slow starts: a fresh one is made, an old one is only
+// touched by --resume.
+RunConfig open_run_folder(Request& request) {
+  if (request.resume) {
+    require(!request.run.empty(), "--resume needs --run DIR, the folder of the run to go on with");
+    const auto saved = request.run / "config.yaml";
+    require(fs::exists(saved), "nothing to resume in ", request.run.string(),
+            ": it holds no config.yaml");
+    return read_run_config(saved, request.overrides);
+  }
+  require(!request.config_file.empty(),
+          "train needs --config FILE (start from configs/lprnet_cn.yaml), or --run DIR --resume");
+  const auto config = read_run_config(request.config_file, request.overrides);
+  if (request.run.empty()) request.run = fs::path("runs") / request.config_file.stem();
+  require(!fs::exists(request.run / "config.yaml"), request.run.string(),
+          " already holds a run: add --resume to go on with it, or name another --run");
+  std::error_code problem;
+  fs::create_directories(request.run / "checkpoints", problem);
+  require(!problem, "cannot make the run folder ", request.run.string(), ": ", problem.message());
+  write_file_atomically(request.run / "config.yaml", write_run_config(config));
+  return config;
+}
+
+Model make_start(const RunConfig& config, const Region& region) {
+  auto model = make_model(config.model, region, static_cast<uint64_t>(config.seed));
+  if (config.model.init_from.empty()) return model;
+  std::map<std::string, std::string> metadata;
+  const auto tensors = read_tensors(config.model.init_from, metadata);
+  const auto found = metadata.find("region");
+  std::optional<Region> source;
+  if (found != metadata.end()) source = Region::parse(found->second, config.model.init_from);
+  const auto report = take_weights(*model.network, region, tensors, source ? &*source : nullptr);
+  log_info("weights from " + config.model.init_from + ": " + report);
+  return model;
+}
+
+Outcome train_reader(const RunConfig& config, const Request& request) {
+  const auto device = set_up_runtime(config.runtime);
+  torch::manual_seed(static_cast<uint64_t>(config.seed));
+  const auto region = Region::load(config.region);
+  const auto cache =
+      config.data.cache.empty() ? request.run / "cache" : fs::path(config.data.cache);
+  const auto data = open_reader_data(config, region, cache);
+  log_info("training on " + std::to_string(data.train.real_size()) + " real plates and " +
+           std::to_string(data.train.size() - data.train.real_size()) +
+           " generated ones, validating on " + std::to_string(data.val.size()));
+
+  const cv::Size size(static_cast<int>(config.model.width), static_cast<int>(config.model.height));
+  Loader val(data.val, region, {.strength = 0, .ops = {}},
+             {.batch_size = config.data.batch_size, .workers = 0, .shuffle = false, .size = size});
+  Loader train(data.train, region, config.augment,
+               {.batch_size = config.data.batch_size,
+                .workers = config.data.workers,
+                .prefetch = config.data.prefetch,
+                .epoch_samples = config.data.epoch_samples,
+                .seed = static_cast<uint64_t>(config.seed),
+                .size = size});
+  CtcReaderTask task(
+      make_start(config, region), val,
+      {.decoder = config.train.decoder, .precision = config.runtime.precision, .device = device});
+  Trainer trainer(config, task, train, device, request.run);
+  if (request.resume) trainer.resume();
+  const auto outcome = trainer.run();
+  log_info("best " + config.train.best_by + " " + std::to_string(trainer.state().best) +
+           " at step " + std::to_string(trainer.state().best_step) +
+           "; weights: " + (request.run / "model.safetensors").string());
+  return outcome;
+}
+
+}  // namespace
+
+int train_command(const Args& args) {
+  Request request;
+  po::options_description options("options");
+  options.add_options()("config", po::value(&request.config_file), "run config (.yaml)")(
+      "set", po::value(&request.overrides)->composing(), "override, section.key=value; repeatable")(
+      "run", po::value(&request.run), "run folder; default runs/<name of the config>")(
+      "resume", po::bool_switch(&request.resume), "go on exactly where --run stopped");
+  po::variables_map values;
+  if (!parse_options(args,
+                     "plateforge train --config F [--set key=value]... [--run DIR] [--resume]",
+                     options, values))
+    return 0;
+  const auto config = open_run_folder(request);
+  log_to_file((request.run / "log.txt").string());
+  std::signal(SIGINT, [](int) { request_interrupt(); });
+  std::signal(SIGTERM, [](int) { request_interrupt(); });
+  const auto again = "plateforge train --run " + request.run.string() + " --resume";
+  switch (train_reader(config, request)) {
+    case Outcome::kFinished:
+      return 0;
+    case Outcome::kOutOfTime:
+      log_info("train.minutes are over; go on with: " + again + " --set train.minutes=0");
+      return 0;
+    case Outcome::kInterrupted:
+      log_info("interrupted and saved; go on with: " + again);
+      return kExitInterrupted;
+  }
+  return 3;
+}
+
+}  // namespace plateforge

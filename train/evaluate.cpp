@@ -1,0 +1,79 @@
+#include "train/evaluate.h"
+
+#include <chrono>
+
+#include "losses/ctc.h"
+#include "models/decode/ctc.h"
+#include "train/runtime.h"
+
+namespace plateforge {
+
+namespace {
+
+constexpr int64_t kBeamWidth = 16;
+
+Reading read_one(const LogProbs& log_probs, const Region& region, const std::string& decoder) {
+  if (decoder == "beam") {
+    const auto readings =
+        ctc_beam_search(log_probs, region.blank(), {.width = kBeamWidth, .n_best = 1}, &region);
+    if (!readings.empty()) return readings.front();
+  }
+  return ctc_greedy(log_probs, region.blank());  // also when no text of the grammar is in reach
+}
+
+}  // namespace
+
+std::vector<ReadResult> read_logits(const torch::Tensor& logits, const Region& region,
+                                    const std::string& decoder) {
+  const auto log_probs =
+      logits.detach().to(torch::kFloat).transpose(1, 2).log_softmax(2).cpu().contiguous();
+  std::vector<ReadResult> results;  // [N, T, C], one host copy for the whole batch
+  for (int64_t n = 0; n < log_probs.size(0); ++n) {
+    const LogProbs view{.data = log_probs[n].const_data_ptr<float>(),
+                        .steps = log_probs.size(1),
+                        .classes = log_probs.size(2),
+                        .stride_t = log_probs.size(2),
+                        .stride_c = 1};
+    const auto reading = read_one(view, region, decoder);
+    results.push_back({.truth = "",
+                       .read = region.decode(reading.symbols),
+                       .source = "",
+                       .confidence = reading.confidence()});
+  }
+  return results;
+}
+
+ReaderEvaluation evaluate_reader(Network& network, const Region& region, Loader& plates,
+                                 const ReadOptions& options) {
+  const torch::NoGradGuard no_grad;
+  const EvalMode eval_mode(network);
+  ReaderEvaluation evaluation{.metrics = ReaderMetrics(region), .results = {}};
+  plates.seek(0);
+  double loss_sum = 0;
+  while (const auto batch = plates.next()) {
+    const auto start = std::chrono::steady_clock::now();
+    torch::Tensor logits;
+    {
+      const PrecisionGuard precision(options.precision, options.device);
+      logits = network.forward(normalize(batch->images.to(options.device)));
+    }
+    auto results = read_logits(logits, region, options.decoder);
+    evaluation.seconds +=
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    loss_sum += ctc_loss(logits, batch->targets.to(options.device),
+                         batch->target_lengths.to(options.device), region.blank())
+                    .item<double>() *
+                static_cast<double>(batch->size());
+    for (size_t i = 0; i < results.size(); ++i) {
+      results[i].truth = batch->texts[i];
+      results[i].source = batch->sources[i];
+      evaluation.metrics.add(results[i]);
+      evaluation.results.push_back(std::move(results[i]));
+    }
+  }
+  const auto samples = evaluation.metrics.samples();
+  evaluation.loss = samples > 0 ? loss_sum / static_cast<double>(samples) : 0;
+  return evaluation;
+}
+
+}  // namespace plateforge

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "data/loader.h"
+#include "models/network.h"
+#include "train/metrics.h"
+
+namespace plateforge {
+
+// Puts a module into eval mode and back into the mode it had.
+class EvalMode {
+ public:
+  explicit EvalMode(torch::nn::Module& module)
+      : module_(module), was_training_(module.is_training()) {
+    module_.eval();
+  }
+  ~EvalMode() { module_.train(was_training_); }
+  EvalMode(const EvalMode&) = delete;
+  EvalMode& operator=(const EvalMode&) = delete;
+
+ private:
+  torch::nn::Module& module_;
+  bool was_training_;
+};
+
+struct ReadOptions {
+  std::string decoder = "greedy";  // greedy | beam (with the region's grammar)
+  std::string precision = "fp32";
+  torch::Device device = torch::kCPU;
+};
+
+struct ReaderEvaluation {
+  ReaderMetrics metrics;
+  std::vector<ReadResult> results;  // in data order
+  double loss = 0;                  // mean CTC loss per plate
+  double seconds = 0;               // network and decoding, without reading pictures
+};
+
+// Reads every plate of `plates` (a loader that does not shuffle). The one place where a reader is
+// measured: eval mode, no gradients, restored afterwards.
+ReaderEvaluation evaluate_reader(Network& network, const Region& region, Loader& plates,
+                                 const ReadOptions& options);
+
+// Texts of a batch of logits [N, C, T], any device.
+std::vector<ReadResult> read_logits(const torch::Tensor& logits, const Region& region,
+                                    const std::string& decoder);
+
+}  // namespace plateforge

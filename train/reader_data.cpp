@@ -1,0 +1,82 @@
+#include "train/reader_data.h"
+
+#include "configs/error.h"
+#include "configs/log.h"
+#include "data/pack.h"
+#include "data/recombine.h"
+#include "data/split.h"
+#include "losses/ctc.h"
+#include "models/network.h"
+
+namespace plateforge {
+
+namespace {
+
+// A label that CTC cannot emit would silently teach nothing.
+void require_feasible(const Mix& mix, const Region& region, int64_t steps) {
+  for (const auto& part : mix.parts)
+    for (int64_t i = 0; i < part.source->size(); ++i) {
+      const auto text = part.source->text(i);
+      const auto needed = ctc_steps_needed(region.encode(text));
+      require(needed <= steps, part.name, ": the plate '", text, "' needs ", needed,
+              " time steps (characters plus a blank between equal neighbours) but the network has ",
+              steps, "; use model.head = t88 or a wider model.width");
+    }
+}
+
+Mix only_real(const Mix& mix) {
+  Mix real;
+  for (const auto& part : mix.parts)
+    if (part.source->is_real()) real.parts.push_back(part);
+  return real;
+}
+
+// Plates put together from the cells of the real training plates, as their share of all samples.
+void add_recombined(Mix& train, const RunConfig& config, const Region& region) {
+  if (config.data.recombine <= 0) return;
+  const auto real = only_real(train);
+  require(real.real_size() > 0, "data.recombine = ", config.data.recombine,
+          " needs real plates to cut characters from, but data.train = ", config.data.train,
+          " has none");
+  double total = 0;
+  for (const auto& part : train.parts) total += part.weight;
+  const double share = total * config.data.recombine / (1 - config.data.recombine);
+  for (const auto& part : real.parts) {
+    const double of_real =
+        static_cast<double>(part.source->size()) / static_cast<double>(real.real_size());
+    train.parts.push_back(
+        {.source = make_recombined(part.source, region, {}, static_cast<uint64_t>(config.seed)),
+         .weight = share * of_real,
+         .name = "recombined " + part.name});
+  }
+}
+
+}  // namespace
+
+ReaderData open_reader_data(const RunConfig& config, const Region& region,
+                            const std::filesystem::path& cache_dir) {
+  const CropOptions crop{.crop = config.data.crop, .margin = config.data.crop_margin};
+  const auto seed = static_cast<uint64_t>(config.seed);
+  require(!config.data.train.empty(),
+          "data.train is empty: set it to a SPEC such as crops:DIR or ccpd:DIR");
+  ReaderData data;
+  data.train = open_mix(config.data.train, region, crop, seed);
+  if (!config.data.val.empty()) {
+    data.val = open_mix(config.data.val, region, crop, seed);
+  } else {
+    auto split = split_mix(data.train, config.data.val_fraction, seed);
+    data.train = std::move(split.train);
+    data.val = only_real(split.val);
+  }
+  require(data.val.size() > 0,
+          "nothing to validate on: set data.val, or data.val_fraction above 0 "
+          "with real plates in data.train");
+  require_feasible(data.train, region, time_steps(config.model));
+  require_feasible(data.val, region, time_steps(config.model));
+  add_recombined(data.train, config, region);
+  for (auto& part : data.train.parts)
+    if (part.source->is_real()) part.source = cached(part.source, {}, cache_dir);
+  return data;
+}
+
+}  // namespace plateforge

@@ -1,0 +1,98 @@
+#include "train/reading_page.h"
+
+#include <algorithm>
+#include <iomanip>
+#include <numeric>
+#include <sstream>
+
+#include "configs/atomic_file.h"
+#include "data/image.h"
+
+namespace plateforge {
+
+namespace {
+
+constexpr size_t kMaxPlates = 400;  // keeps the page below a few megabytes
+
+std::string escape_html(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '<')
+      out += "&lt;";
+    else if (c == '>')
+      out += "&gt;";
+    else if (c == '&')
+      out += "&amp;";
+    else if (c == '"')
+      out += "&quot;";
+    else
+      out += c;
+  }
+  return out;
+}
+
+std::string base64(const std::vector<uint8_t>& bytes) {
+  static constexpr char kDigits[] =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  for (size_t i = 0; i < bytes.size(); i += 3) {
+    const auto byte = [&](size_t k) { return k < bytes.size() ? uint32_t{bytes[k]} : 0U; };
+    const uint32_t word = byte(i) << 16 | byte(i + 1) << 8 | byte(i + 2);
+    out += kDigits[word >> 18 & 63];
+    out += kDigits[word >> 12 & 63];
+    out += i + 1 < bytes.size() ? kDigits[word >> 6 & 63] : '=';
+    out += i + 2 < bytes.size() ? kDigits[word & 63] : '=';
+  }
+  return out;
+}
+
+Plate read_nth(const Mix& mix, int64_t index) {
+  for (const auto& part : mix.parts) {
+    if (index < part.source->size()) return part.source->read({.epoch = 0, .index = index});
+    index -= part.source->size();
+  }
+  throw std::logic_error("more results than plates");
+}
+
+constexpr const char* kStyle = R"(
+body{font:16px system-ui,sans-serif;margin:1.5rem;background:#f6f7f9;color:#16181d}
+main{display:grid;grid-template-columns:repeat(auto-fill,minmax(13rem,1fr));gap:.8rem}
+figure{margin:0;background:#fff;border-radius:.5rem;padding:.6rem;border-left:.35rem solid #2a9d5c}
+figure.wrong{border-color:#d33a3a}
+img{width:100%;height:4rem;object-fit:contain;background:#e9ebef;border-radius:.3rem}
+b{font-size:1.15rem;letter-spacing:.06em}small{color:#667}del{color:#d33a3a}
+)";
+
+}  // namespace
+
+void write_reading_page(const std::filesystem::path& file, const Mix& mix,
+                        const std::vector<ReadResult>& results, const std::string& title) {
+  std::vector<size_t> order(results.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  const auto wrong = [&](size_t i) { return results[i].truth != results[i].read; };
+  std::stable_partition(order.begin(), order.end(), wrong);
+  const auto errors = static_cast<size_t>(std::count_if(order.begin(), order.end(), wrong));
+  const auto shown = std::min(order.size(), kMaxPlates);
+
+  std::ostringstream page;
+  page << "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
+          "content='width=device-width'><title>plateforge: "
+       << escape_html(title) << "</title><style>" << kStyle << "</style><h1>"
+       << results.size() - errors << " of " << results.size() << " plates read correctly</h1><p>"
+       << escape_html(title) << (shown < order.size() ? " (wrong ones first, cut)" : "")
+       << "</p><main>";
+  for (size_t k = 0; k < shown; ++k) {
+    const auto& result = results[order[k]];
+    const auto plate = read_nth(mix, static_cast<int64_t>(order[k]));
+    page << "<figure" << (wrong(order[k]) ? " class=wrong" : "")
+         << "><img alt='' src='data:image/jpeg;base64," << base64(encode_jpeg(cut_out(plate)))
+         << "'><figcaption><b>" << escape_html(result.read) << "</b><br>";
+    if (wrong(order[k])) page << "<del>is " << escape_html(result.truth) << "</del><br>";
+    page << "<small>" << std::fixed << std::setprecision(3) << result.confidence
+         << "</small></figcaption></figure>\n";
+  }
+  page << "</main></html>\n";
+  write_file_atomically(file, page.str());
+}
+
+}  // namespace plateforge

@@ -1,0 +1,125 @@
+#include "train/runtime.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/autocast_mode.h>
+#include <ATen/cpu/Utils.h>
+#include <malloc.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <opencv2/core.hpp>
+#include <opencv2/core/version.hpp>
+#include <thread>
+
+#include "configs/error.h"
+
+namespace plateforge {
+
+namespace {
+
+bool system_malloc() {
+  const char* choice = std::getenv("PLATEFORGE_MALLOC");
+  return choice != nullptr && std::strcmp(choice, "system") == 0;
+}
+
+int64_t status_kilobytes(const std::string& key) {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.rfind(key, 0) == 0) return std::stoll(line.substr(key.size() + 1));
+  return 0;
+}
+
+std::string cpu_model() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);)
+    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
+  return "unknown";
+}
+
+std::string cpu_features() {
+  std::string text;
+  const auto add = [&](bool has, const char* name) {
+    if (has) text += text.empty() ? name : std::string(" ") + name;
+  };
+  add(at::cpu::is_avx2_supported(), "avx2");
+  add(at::cpu::is_avx512_supported(), "avx512");
+  add(at::cpu::is_avx512_vnni_supported(), "avx512_vnni");
+  add(at::cpu::is_avx512_bf16_supported(), "avx512_bf16");
+  add(at::cpu::is_amx_tile_supported(), "amx");
+  return text.empty() ? "baseline" : text;
+}
+
+int64_t intra_op_threads(const RuntimeConfig& config) {
+  return config.threads > 0 ? config.threads
+                            : std::max<int64_t>(1, std::thread::hardware_concurrency());
+}
+
+}  // namespace
+
+void set_memory_policy() {
+  if (system_malloc()) return;
+  // glibc reads tunables only at start-up; MALLOC_TOP_PAD in one step keeps the heap from growing
+  // in small pieces. M_MMAP_MAX 0: large blocks come from the heap, which is never trimmed.
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, 2000000000);
+  mallopt(M_TOP_PAD, 256 << 20);
+  // One arena: a block freed by another thread is found again by the next step.
+  mallopt(M_ARENA_MAX, 1);
+  // LibTorch asks for transparent huge pages on large blocks when this is set.
+  setenv("THP_MEM_ALLOC_ENABLE", "1", /*overwrite=*/0);
+}
+
+torch::Device set_up_runtime(const RuntimeConfig& config) {
+  at::set_num_threads(static_cast<int>(intra_op_threads(config)));
+  static const bool inter_op_once = (at::set_num_interop_threads(1), true);
+  (void)inter_op_once;
+  cv::setNumThreads(0);
+  const bool cuda = torch::cuda::is_available();
+  require(config.device != "cuda" || cuda,
+          "runtime.device = cuda, but LibTorch finds no CUDA device; use device auto or cpu");
+  return config.device == "cpu" || !cuda ? torch::Device(torch::kCPU)
+                                         : torch::Device(torch::kCUDA, 0);
+}
+
+PrecisionGuard::PrecisionGuard(const std::string& precision, torch::Device device)
+    : device_(device.type()) {
+  if (precision != "bf16") return;
+  active_ = true;
+  was_enabled_ = at::autocast::is_autocast_enabled(device_);
+  at::autocast::set_autocast_enabled(device_, true);
+  at::autocast::set_autocast_dtype(device_, at::kBFloat16);
+  at::autocast::increment_nesting();
+}
+
+PrecisionGuard::~PrecisionGuard() {
+  if (!active_) return;
+  if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
+  at::autocast::set_autocast_enabled(device_, was_enabled_);
+}
+
+int64_t resident_bytes() { return status_kilobytes("VmRSS:") * 1024; }
+int64_t peak_resident_bytes() { return status_kilobytes("VmHWM:") * 1024; }
+
+std::vector<std::pair<std::string, std::string>> describe_runtime(const RuntimeConfig& config) {
+  const auto device = set_up_runtime(config);
+  return {
+      {"plateforge", PLATEFORGE_VERSION},
+      {"libtorch", TORCH_VERSION},
+      {"opencv", CV_VERSION},
+      {"cpu", cpu_model()},
+      {"cpu features", cpu_features()},
+      {"cores", std::to_string(std::thread::hardware_concurrency())},
+      {"device", device.str()},
+      {"threads", "LibTorch intra-op " + std::to_string(at::get_num_threads()) + ", inter-op " +
+                      std::to_string(at::get_num_interop_threads()) + ", OpenCV " +
+                      std::to_string(cv::getNumThreads()) + ", loader: data.workers"},
+      {"allocator", system_malloc() ? "system (PLATEFORGE_MALLOC=system)"
+                                    : "glibc keeping freed blocks, huge pages asked for"},
+      {"memory", std::to_string(sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGE_SIZE) >> 20) + " MiB"},
+  };
+}
+
+}  // namespace plateforge

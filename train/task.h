@@ -1,0 +1,34 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "data/batch.h"
+#include "models/network.h"
+
+namespace plateforge {
+
+// What one validation said: JSON for the logs (it holds every metric a run can be steered by,
+// "loss" among them) and one line for people.
+struct Evaluation {
+  nlohmann::json json;
+  std::string line;
+};
+
+// The maths of training one kind of network; it knows no loop, no optimiser and no schedule.
+class Task {
+ public:
+  virtual ~Task() = default;
+  virtual Network& network() = 0;
+  // Forward pass and loss of a training batch that already is on the device. Scalar.
+  virtual torch::Tensor loss(const Batch& batch) = 0;
+  // Measures the network as it is on the validation plates, in eval mode, without gradients.
+  virtual Evaluation evaluate() = 0;
+  // Writes the network as it is as a model file.
+  virtual void save(const std::filesystem::path& file,
+                    const std::map<std::string, std::string>& provenance) = 0;
+};
+
+}  // namespace plateforge

@@ -1,0 +1,50 @@
+#include "train/tasks/ctc_reader.h"
+
+#include <iomanip>
+#include <sstream>
+
+#include "losses/ctc.h"
+#include "train/runtime.h"
+
+namespace plateforge {
+
+CtcReaderTask::CtcReaderTask(Model model, Loader& val, ReadOptions options)
+    : model_(std::move(model)), val_(val), options_(std::move(options)) {
+  model_.network->to(options_.device);
+  const torch::NoGradGuard no_grad;
+  for (auto& parameter : model_.network->parameters())
+    if (parameter.dim() == 4)
+      parameter.set_data(parameter.contiguous(torch::MemoryFormat::ChannelsLast));
+}
+
+torch::Tensor CtcReaderTask::loss(const Batch& batch) {
+  torch::Tensor logits;
+  {
+    const PrecisionGuard precision(options_.precision, options_.device);
+    logits = model_.network->forward(normalize(batch.images));  // [N, C, T]
+  }
+  return ctc_loss(logits, batch.targets, batch.target_lengths, model_.region.blank());
+}
+
+Evaluation CtcReaderTask::evaluate() {
+  const auto measured = evaluate_reader(*model_.network, model_.region, val_, options_);
+  Evaluation evaluation{.json = measured.metrics.to_json(), .line = {}};
+  evaluation.json["loss"] = measured.loss;
+  std::ostringstream line;
+  line << std::fixed << std::setprecision(4) << "exact match "
+       << measured.metrics.exact_match().value() << ", without region "
+       << measured.metrics.exact_match_without_region().value() << ", CER "
+       << measured.metrics.cer() << ", loss " << measured.loss << " on "
+       << measured.metrics.samples() << " plates";
+  evaluation.line = line.str();
+  return evaluation;
+}
+
+void CtcReaderTask::save(const std::filesystem::path& file,
+                         const std::map<std::string, std::string>& provenance) {
+  Model out = model_;
+  for (const auto& [key, value] : provenance) out.provenance[key] = value;
+  save_model(out, file);
+}
+
+}  // namespace plateforge

@@ -1,0 +1,29 @@
+#pragma once
+
+#include "configs/run_config.h"
+#include "data/loader.h"
+#include "models/model_file.h"
+#include "train/evaluate.h"
+#include "train/task.h"
+
+namespace plateforge {
+
+// Trains a reader with CTC: logits [N, C, T] against label sequences.
+class CtcReaderTask : public Task {
+ public:
+  // `val` does not shuffle. The network is moved to the device and to channels_last.
+  CtcReaderTask(Model model, Loader& val, ReadOptions options);
+
+  Network& network() override { return *model_.network; }
+  torch::Tensor loss(const Batch& batch) override;
+  Evaluation evaluate() override;
+  void save(const std::filesystem::path& file,
+            const std::map<std::string, std::string>& provenance) override;
+
+ private:
+  Model model_;
+  Loader& val_;
+  ReadOptions options_;
+};
+
+}  // namespace plateforge

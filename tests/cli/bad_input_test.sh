@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# Every mistake of a user ends in one sentence on standard error and exit code 2, and loses nothing.
+# usage: bad_input_test.sh PLATEFORGE REPOSITORY
+set -uo pipefail
+plateforge=$1 root=$2
+work=$(mktemp -d)
+trap 'umount "$work/tiny" 2>/dev/null; rm -rf "$work"' EXIT
+failures=0 checks=0
+
+# refuses NAME PATTERN COMMAND...: exit code 2, one line that matches PATTERN
+refuses() {
+  local name=$1 pattern=$2
+  shift 2
+  local said code
+  said=$("$@" 2>&1 >/dev/null) && code=0 || code=$?
+  local last=${said##*$'\n'}
+  checks=$((checks + 1))
+  if [ "$code" -ne 2 ] || ! grep -Eq -- "$pattern" <<<"$last" || [[ $last != plateforge:* ]]; then
+    echo "FAILED $name: exit $code, expected 2 and /$pattern/; said: $said"
+    failures=$((failures + 1))
+  fi
+}
+train() { "$plateforge" train --set train.steps=4 --set data.batch_size=4 --set model.width_multiplier=0.25 "$@"; }
+
+crops=$root/tests/data/crops
+model=$work/model.safetensors
+cp -r "$crops" "$work/crops"
+base=$work/base.yaml
+printf 'data: {train: "crops:%s", val_fraction: 0.3}\n' "$work/crops" > "$base"
+train --config "$base" --run "$work/first" >/dev/null 2>&1 || { echo "FAILED: the plain run does not train"; exit 1; }
+cp "$work/first/model.safetensors" "$model"
+
+# configuration
+printf 'optim:\n  lrr: 1.0e-3\n' > "$work/typo.yaml"
+refuses "unknown key" "typo.yaml.*line 2.*optim.lrr.*known.*lr" train --config "$work/typo.yaml" --run "$work/r1"
+refuses "override out of range" "optim.lr" train --config "$base" --set optim.lr=-1 --run "$work/r2"
+refuses "unknown region" "unknown region.*cn" train --config "$base" --set region=atlantis --run "$work/r3"
+sed 's/^alphabet:.*/&/; 0,/京/s/京/京, 京/' "$root/configs/regions/cn.yaml" > "$work/twice.yaml"
+refuses "duplicate symbol" "京" train --config "$base" --set "region=$work/twice.yaml" --run "$work/r4"
+
+# data
+mkdir "$work/empty"
+refuses "empty folder" "empty|no pictures|no plates|holds no" "$plateforge" eval --model "$model" --data "crops:$work/empty"
+refuses "missing folder" "nowhere" "$plateforge" eval --model "$model" --data "crops:$work/nowhere"
+refuses "unknown kind of SPEC" "known.*ccpd" "$plateforge" eval --model "$model" --data "zip:$work/empty"
+one=$(ls "$crops" | head -1)
+copy_as() { mkdir -p "$work/$1" && cp "$crops/$one" "$work/$1/$2"; }
+copy_as alphabet "皖Ä12345.jpg"
+refuses "label outside the alphabet" "Ä" "$plateforge" eval --model "$model" --data "crops:$work/alphabet"
+copy_as long "皖AAAAAAAAAAAAAAAAAAA.jpg"
+printf 'data: {train: "crops:%s", val: "crops:%s"}\n' "$work/long" "$crops" > "$work/long.yaml"
+refuses "plate longer than T allows" "steps" train --config "$work/long.yaml" --run "$work/r5"
+mkdir "$work/cut" && head -c 600 "$crops/$one" > "$work/cut/皖A12345.jpg"
+refuses "truncated JPEG" "皖A12345.jpg" "$plateforge" eval --model "$model" --data "crops:$work/cut"
+mkdir "$work/zero" && : > "$work/zero/皖A12345.jpg"
+refuses "0-byte file" "皖A12345.jpg" "$plateforge" eval --model "$model" --data "crops:$work/zero"
+mkdir "$work/pixel"
+python3 - "$work/pixel/皖A12345.png" <<'PY'
+import struct, sys, zlib
+def chunk(kind, body): return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+open(sys.argv[1], "wb").write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0))
+                              + chunk(b"IDAT", zlib.compress(b"\0\1\2\3")) + chunk(b"IEND", b""))
+PY
+refuses "1-pixel crop" "1 ?x ?1|small" "$plateforge" eval --model "$model" --data "crops:$work/pixel"
+ccpd_name() { mkdir -p "$work/$1" && cp "$crops/$one" "$work/$1/$2.jpg"; }
+ccpd_name six "025-95_113-154&383_386&473-386&473_177&454_154&383_363&402-0_0_22_27_27_33_16-37"
+refuses "CCPD name with 6 fields" "6 fields|7 fields|seven" "$plateforge" eval --model "$model" --data "ccpd:$work/six"
+ccpd_name letters "025-95_113-154&383_3x6&473-386&473_177&454_154&383_363&402-0_0_22_27_27_33_16-37-15"
+refuses "letters in numbers" "3x6" "$plateforge" eval --model "$model" --data "ccpd:$work/letters"
+ccpd_name outside "025-95_113-154&383_386&473-9386&473_177&454_154&383_363&402-0_0_22_27_27_33_16-37-15"
+refuses "vertices outside the image" "outside" "$plateforge" eval --model "$model" --data "ccpd:$work/outside"
+# A PNG named .jpg is read, with a notice.
+mkdir "$work/png" && cp "$root/tests/data/png/"* "$work/png/" 2>/dev/null
+if ls "$work/png/"*.jpg >/dev/null 2>&1; then
+  checks=$((checks + 1))
+  said=$("$plateforge" eval --model "$model" --data "crops:$work/png" 2>&1 >/dev/null) && grep -qi png <<<"$said" ||
+    { echo "FAILED PNG named .jpg: $said"; failures=$((failures + 1)); }
+fi
+
+# files of weights
+refuses "model file that is none" "safetensors|pickle|neither" "$plateforge" eval --model "$base" --data "crops:$crops"
+head -c 3000 "$model" > "$work/cut.safetensors"
+refuses "cut model file" "cut.safetensors" "$plateforge" eval --model "$work/cut.safetensors" --data "crops:$crops"
+printf '\377\377\377\377\377\377\377\177{}' > "$work/huge.safetensors"
+refuses "oversized safetensors header" "header" "$plateforge" eval --model "$work/huge.safetensors" --data "crops:$crops"
+printf '\x80\x02cos\nsystem\nX\x04\x00\x00\x00true\x85R.' > "$work/foreign.pth"
+refuses "pickle with a foreign global" "foreign.pth|global|magic|pickle" "$plateforge" import "$work/foreign.pth" --as lprnet --out "$work/x.safetensors"
+
+# run folders
+refuses "resume of an empty folder" "nothing to resume" "$plateforge" train --run "$work/empty" --resume
+refuses "run folder in use" "already holds a run" train --config "$base" --run "$work/first"
+cp -r "$work/first" "$work/other"
+refuses "checkpoint of another model" "another model|in the checkpoint" "$plateforge" train --run "$work/other" --resume --set model.width_multiplier=0.5 --set train.steps=8
+if [ "$(id -u)" -ne 0 ]; then
+  mkdir "$work/locked" && chmod a-w "$work/locked"
+  refuses "no write permission" "cannot (make|write)" train --config "$base" --run "$work/locked/run"
+else
+  refuses "no write permission" "cannot (make|write)" train --config "$base" --run /proc/plateforge-run
+fi
+# A full disk: a small tmpfs, where the system lets us mount one. The older checkpoint must survive.
+mkdir "$work/tiny"
+if mount -t tmpfs -o size=1500k tmpfs "$work/tiny" 2>/dev/null; then
+  refuses "disk full" "cannot write .*(space|full)" train --config "$base" --run "$work/tiny/run" --set data.cache="$work/cache" --set model.width_multiplier=1
+  umount "$work/tiny"
+else
+  echo "SKIPPED disk full: no right to mount a tmpfs"
+fi
+
+echo "$checks checks, $failures failed"
+[ "$failures" -eq 0 ]

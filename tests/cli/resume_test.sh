@@ -9,7 +9,7 @@ trap 'rm -rf "$work"' EXIT
 
 cat > "$work/tiny.yaml" <<YAML
 data: {train: "crops:$crops", val_fraction: 0.2, recombine: 0.3, batch_size: 8, epoch_samples: 64, workers: 2}
-augment: {ops: [{op: corner_jitter, probability: 1.0}, {op: colour, probability: 1.0}]}
+augment: {ops: [{op: corner_jitter, probability: 1.0}, {op: contrast, probability: 1.0}]}
 model: {width_multiplier: 0.25, dropout: 0.5}
 optim: {lr: 1.0e-3, schedule: plateau, plateau_patience: 50, ema_decay: 0.9}
 train: {steps: 400, eval_every: 60, log_every: 7, checkpoint_every: 10}

@@ -20,29 +20,34 @@ struct ParamGroup {
 };
 
 // Splits by OptimConfig: no decay on one-dimensional tensors (biases, norms); the longest matching
-// PREFIX of lr_multipliers wins; factor 0 freezes (requires_grad false, left out). Throws Error for
-// a prefix that matches no parameter, listing the top-level names.
+// PREFIX of lr_multipliers wins (whole name components: "backbone.1" does not match "backbone.10");
+// factor 0 freezes (requires_grad false, left out). Throws Error for a prefix that matches no
+// parameter, listing the top-level names, and when nothing is left to train.
 std::vector<ParamGroup> make_param_groups(torch::nn::Module& network, const OptimConfig& config);
 
 // An update rule. Weights in the network are always the ones to train on; call eval_mode() before
-// measuring or saving and train_mode() after (schedule-free keeps two sequences; AdamW does nothing).
+// measuring or saving and train_mode() after (schedule-free keeps two sequences; AdamW does
+// nothing).
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
   virtual void zero_grad() = 0;
+  // Parameters without a gradient are left alone.
   virtual void step(double lr, double beta1) = 0;
   virtual void eval_mode() {}
   virtual void train_mode() {}
+  // The tensors share memory with the optimiser: write or clone them before the next step.
   virtual StateDict state() const = 0;
   // Strict on names and shapes; throws Error.
   virtual void load(const StateDict& state) = 0;
 };
 
 // Throws Error for an unknown name.
-std::unique_ptr<Optimizer> make_optimizer(std::vector<ParamGroup> groups, const OptimConfig& config);
+std::unique_ptr<Optimizer> make_optimizer(std::vector<ParamGroup> groups,
+                                          const OptimConfig& config);
 
-// Scales all gradients so that their joint L2 norm is at most `limit`; returns the norm before, as a
-// 0-dim tensor (no host synchronisation).
+// Scales all gradients so that their joint L2 norm is at most `limit` (0 only measures); returns
+// the norm before, as a 0-dim tensor (no host synchronisation).
 torch::Tensor clip_grad_norm(const std::vector<ParamGroup>& groups, double limit);
 
 // Exponential moving average of parameters and floating buffers, with the warm-up
@@ -52,6 +57,7 @@ class Ema {
   Ema(torch::nn::Module& network, double decay);
   void update();
   void swap();  // exchanges network and average; call twice to restore
+  // Not while swapped in.
   StateDict state() const;
   void load(const StateDict& state);
 
@@ -60,6 +66,7 @@ class Ema {
   std::vector<torch::Tensor> live_, average_;
   double decay_;
   int64_t updates_ = 0;
+  bool swapped_ = false;
 };
 
 }  // namespace plateforge

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "configs/run_config.h"
 #include "optim/state.h"
@@ -23,6 +25,9 @@ class Schedule {
   virtual void load(const StateDict&) {}
 };
 
+// `total_steps` is the length of the run; one_cycle and cosine end there and stay at their last
+// value. one_cycle follows fastai's fit_one_cycle (beta1 0.95 -> 0.85 -> 0.95) and has no other
+// warm-up. Throws Error for an unknown name.
 std::unique_ptr<Schedule> make_schedule(const OptimConfig& config, int64_t total_steps);
 
 }  // namespace plateforge

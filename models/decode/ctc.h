@@ -12,8 +12,8 @@ namespace plateforge {
 struct Reading {
   std::vector<int64_t> symbols;           // alphabet indices
   std::vector<double> symbol_confidence;  // probability of each character given the others, 0..1
-  double log_probability = 0;             // natural log; greedy: of the best path, beam: of the text
-  double confidence() const;              // of the whole text, 0..1
+  double log_probability = 0;             // natural log of the text's, summed over alignments
+  double confidence() const;              // of the whole text, 0..1: exp(log_probability)
 };
 
 // A view of one sample's log-probabilities: value(t, c) = data[t * stride_t + c * stride_c].
@@ -29,8 +29,8 @@ struct LogProbs {
 Reading ctc_greedy(const LogProbs& log_probs, int64_t blank);
 
 struct BeamOptions {
-  int64_t width = 16;   // prefixes kept per step
-  int64_t n_best = 1;   // readings returned, best first
+  int64_t width = 16;  // prefixes kept per step
+  int64_t n_best = 1;  // readings returned, best first
 };
 
 // Prefix beam search (Graves 2006; Hannun 2014). With a region only texts that some layout accepts

@@ -22,8 +22,8 @@ TEST(CtcLoss, OneStepIsCrossEntropy) {
 
 TEST(CtcLoss, InfeasibleSampleAddsNothing) {
   auto logits = torch::randn({1, 3, 2}).requires_grad_();
-  const auto loss = ctc_loss(logits, torch::tensor({{0, 0}}, torch::kLong),
-                             torch::tensor({2}, torch::kLong), 2);
+  const auto loss =
+      ctc_loss(logits, torch::tensor({{0, 0}}, torch::kLong), torch::tensor({2}, torch::kLong), 2);
   EXPECT_EQ(loss.item<double>(), 0.0);
   loss.backward();
   EXPECT_EQ(logits.grad().abs().sum().item<double>(), 0.0);

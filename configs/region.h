@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,12 +13,14 @@
 
 namespace plateforge {
 
+class Grammar;
+
 // One character position of a layout.
 struct Slot {
   std::string char_class;        // name of the class in the region file, e.g. "province"
   std::vector<int64_t> symbols;  // alphabet indices allowed here, ascending
   bool optional = false;         // the position may be absent (always trailing within its group)
-  double gap_mm = 0;             // extra space before this character (a dot, a hyphen, a seal)
+  double gap_mm = 0;             // extra space before this character, beside spacing_mm
   std::string separator;         // drawn in that space, never part of the text ("·", "-", "")
 };
 
@@ -30,12 +33,12 @@ struct Layout {
   std::vector<std::vector<Slot>> rows;  // top to bottom; the text is their concatenation
   double width_mm = 440, height_mm = 140;
   double char_width_mm = 45, char_height_mm = 90;
-  double spacing_mm = 12;               // between two characters
+  double spacing_mm = 12;                                     // between two characters
   Rgb background{0, 60, 160}, background_bottom{0, 60, 160};  // vertical gradient, equal = plain
   Rgb foreground{255, 255, 255}, border{255, 255, 255};
   double border_mm = 2;
-  // A strip at the left or right edge (the blue EU band): width 0 = none.
-  double band_left_mm = 0, band_right_mm = 0;
+  // A strip at the left, right or top edge (the blue EU band, Mercosul's head): 0 = none.
+  double band_left_mm = 0, band_right_mm = 0, band_top_mm = 0;
   Rgb band_colour{0, 51, 153};
   std::string band_text;
 
@@ -47,11 +50,12 @@ struct Layout {
 struct LabelProblem {
   int64_t position = 0;   // 0-based character position
   std::string character;  // offending character; empty when the text ends too early
-  std::string reason;     // "'I' is not a letter of layout blue (expected one of ABC...)"
+  std::string reason;     // "'I' does not fit: layout blue expects letter (ABC...)"
 };
 
 // A region pack: one YAML file that drives head size, label checks, synthetic plates, the decoder's
-// grammar and export metadata. The CTC blank is implied and is the last class: index alphabet().size().
+// grammar and export metadata. The CTC blank is implied and is the last class: index
+// alphabet().size().
 class Region {
  public:
   // `name_or_path` is a path to a .yaml file or the name of a shipped pack ("cn").
@@ -76,7 +80,8 @@ class Region {
   int64_t num_classes() const { return blank() + 1; }
   int64_t max_length() const;
 
-  // Alphabet index of each character. Throws Error naming the character, its position and the label.
+  // Alphabet index of each character. Throws Error naming the character, its position and the
+  // label.
   std::vector<int64_t> encode(std::string_view text) const;
   std::string decode(const std::vector<int64_t>& symbols) const;
 
@@ -84,6 +89,9 @@ class Region {
   std::optional<std::string> layout_of(std::string_view text) const;
   // nullopt when some layout accepts the text; else the problem of the layout that got furthest.
   std::optional<LabelProblem> check(std::string_view text) const;
+
+  // All layouts as one prefix automaton, for decoding under the grammar.
+  const Grammar& grammar() const { return *grammar_; }
 
   // The YAML this pack was read from, kept verbatim in model files.
   const std::string& yaml() const { return yaml_; }
@@ -95,6 +103,7 @@ class Region {
   std::vector<Layout> layouts_;
   std::vector<std::pair<int64_t, int64_t>> confusable_;
   std::vector<int64_t> region_symbols_;
+  std::shared_ptr<const Grammar> grammar_;  // immutable, shared by copies
 };
 
 }  // namespace plateforge

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace plateforge {
@@ -22,5 +23,15 @@ struct Choice {  // applies to strings
   std::vector<std::string> allowed;
 };
 inline Choice one_of(std::vector<std::string> allowed) { return {std::move(allowed)}; }
+
+// A struct with visit() of its own.
+struct AnyVisitor {
+  template <class... Field>
+  void operator()(Field&&...) {}
+};
+template <class T>
+concept Section = requires(T value, AnyVisitor visitor) {
+  value.visit(visitor);
+};
 
 }  // namespace plateforge

@@ -1,0 +1,70 @@
+#include "configs/yaml.h"
+
+#include <ranges>
+
+#include "configs/atomic_file.h"
+#include "configs/error.h"
+#include "configs/paths.h"
+#include "configs/suggest.h"
+#include "configs/yaml_reader.h"
+#include "configs/yaml_writer.h"
+
+namespace plateforge {
+
+namespace {
+
+// "a.b=c" becomes the document {a: {b: c}}, read over the config like a second file.
+void apply_override(const std::string& text, RunConfig& config) {
+  const std::string origin = "--set " + text;
+  const size_t equals = text.find('=');
+  require(equals != std::string::npos && equals > 0, origin, ": expected section.key=value");
+  YamlSource source(origin, /*has_lines=*/false);
+  YAML::Node node = source.parse(text.substr(equals + 1));
+
+  std::vector<std::string> keys;
+  for (const auto part : std::views::split(text.substr(0, equals), '.')) {
+    keys.emplace_back(part.begin(), part.end());
+    require(!keys.back().empty(), origin, ": expected section.key=value");
+  }
+  for (const auto& key : std::views::reverse(keys)) {
+    YAML::Node parent(YAML::NodeType::Map);
+    parent[key] = node;
+    node.reset(parent);
+  }
+  YamlReader reader(node, "", source);
+  config.visit(reader);
+  reader.finish();
+  source.require_no_unknown_keys();
+}
+
+}  // namespace
+
+RunConfig read_run_config(const std::filesystem::path& file,
+                          const std::vector<std::string>& overrides) {
+  const auto found = find_config(file.string());
+  require(!found.empty(), "no config file '", file.string(),
+          "'; shipped: ", known_names(file.string(), known_configs("")));
+  return parse_run_config(read_file(found), found.string(), overrides);
+}
+
+RunConfig parse_run_config(const std::string& yaml, const std::string& origin,
+                           const std::vector<std::string>& overrides) {
+  YamlSource source(origin);
+  RunConfig config;
+  read_yaml(yaml, source, config);
+  for (const auto& text : overrides) apply_override(text, config);
+  return config;
+}
+
+std::string write_run_config(const RunConfig& config) { return write_yaml(config); }
+
+ModelConfig parse_model_config(const std::string& yaml, const std::string& origin) {
+  YamlSource source(origin);
+  ModelConfig config;
+  read_yaml(yaml, source, config);
+  return config;
+}
+
+std::string write_model_config(const ModelConfig& config) { return write_yaml(config); }
+
+}  // namespace plateforge

@@ -34,6 +34,9 @@ class Optimizer {
   virtual void zero_grad() = 0;
   // Parameters without a gradient are left alone.
   virtual void step(double lr, double beta1) = 0;
+  // True when the weights to measure are not the ones that were trained on, so that BatchNorm
+  // statistics have to be estimated anew in eval mode.
+  virtual bool has_eval_weights() const { return false; }
   virtual void eval_mode() {}
   virtual void train_mode() {}
   // The tensors share memory with the optimiser: write or clone them before the next step.

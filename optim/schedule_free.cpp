@@ -54,6 +54,7 @@ class ScheduleFreeAdamW final : public Optimizer {
     ++steps_;
   }
 
+  bool has_eval_weights() const override { return true; }
   void eval_mode() override {
     if (training_) move_weights(1 - 1 / beta1_);
     training_ = false;

@@ -1,10 +1,8 @@
 #include "train/trainer.h"
 
 #include <atomic>
-#include <charconv>
 #include <chrono>
 #include <cmath>
-#include <csignal>
 
 #include "configs/error.h"
 #include "configs/log.h"
@@ -30,28 +28,15 @@ Batch to_device(Batch batch, torch::Device device) {
 
 bool lower_is_better(const std::string& metric) { return metric == "cer" || metric == "loss"; }
 
-// TrainState to and from text; numbers come back with the same bits.
 struct StateWriter {
   StateDict& out;
-  template <class T>
-  void operator()(const char* name, const T& value) {
-    char text[64];
-    const auto end = std::to_chars(text, text + sizeof text, value).ptr;
-    out.values[name] = std::string(text, end);
-  }
+  void operator()(const char* name, const auto& value) { out.put(name, value); }
 };
 
 struct StateReader {
   const StateDict& in;
-  template <class T>
-  void operator()(const char* name, T& value) {
-    const auto found = in.values.find(name);
-    require(found != in.values.end(), "the checkpoint lacks the training state '", name, "'");
-    const auto& text = found->second;
-    const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
-    require(result.ec == std::errc() && result.ptr == text.data() + text.size(),
-            "the checkpoint's training state '", name, "' is not a number: ", text);
-  }
+  void operator()(const char* name, int64_t& value) { value = in.integer(name); }
+  void operator()(const char* name, double& value) { value = in.number(name); }
 };
 
 StateDict network_state(torch::nn::Module& network) {
@@ -266,7 +251,7 @@ void Trainer::load(const StateDict& whole) {
   pending_losses_.clear();
   if (const auto found = progress.tensors.find("pending_losses"); found != progress.tensors.end())
     for (const auto& loss : found->second.unbind()) pending_losses_.push_back(loss.to(device_));
-  at::globalContext().defaultGenerator(torch::kCPU).set_state(progress.tensors.at("random"));
+  at::globalContext().defaultGenerator(torch::kCPU).set_state(progress.tensor("random"));
   if (device_.is_cuda() && progress.tensors.count("random_cuda") > 0)
     at::globalContext().defaultGenerator(device_).set_state(progress.tensors.at("random_cuda"));
 }

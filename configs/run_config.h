@@ -93,7 +93,7 @@ struct ModelConfig {
   std::string head = "t18";
   std::string context = "per_sample";
   bool stn = false;
-  std::string init_from;
+  std::string init_from = "";
 
   template <class V>
   void visit(V& v) {

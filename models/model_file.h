@@ -5,6 +5,7 @@
 #include <string>
 
 #include "models/network.h"
+#include "models/tensor_dict.h"
 
 namespace plateforge {
 
@@ -28,8 +29,13 @@ void save_model(const Model& model, const std::filesystem::path& path);
 // be left over; otherwise Error naming the tensor, both shapes and the file.
 Model load_model(const std::filesystem::path& path);
 
+// Parameters and buffers by name; the tensors share the module's memory.
+TensorDict state_dict(const torch::nn::Module& module);
+// Copies into the module, strictly as load_model does. `origin` names the source in errors.
+void load_state_dict(torch::nn::Module& module, const TensorDict& tensors,
+                     const std::string& origin);
+
 // Named tensors of a safetensors or .pth file (zip or legacy pickle), by content, not by suffix.
-using TensorDict = std::map<std::string, torch::Tensor>;
 TensorDict read_tensors(const std::filesystem::path& path);
 // The same with the safetensors `__metadata__` (empty for .pth).
 TensorDict read_tensors(const std::filesystem::path& path,

@@ -18,14 +18,21 @@ class Network : public torch::nn::Module {
 };
 using NetworkPtr = std::shared_ptr<Network>;
 
-// (pixels - 127.5) / 128 as float, on the device of `images`; [N, 3, H, W] uint8 in and out.
+// (pixels - 127.5) / 128 as float, on the device of `images`; [N, 3, H, W] uint8 in and out, memory
+// format kept.
 torch::Tensor normalize(const torch::Tensor& images);
 
-// Builds a network by config.name for `num_classes` outputs (alphabet + blank). Throws Error for an
-// unknown name, listing the known ones.
-NetworkPtr make_network(const ModelConfig& config, int64_t num_classes);
+// Builds a network by config.name for `num_classes` outputs (alphabet + blank), with fresh weights
+// that follow from `seed`. Throws Error for an unknown name, listing the known ones, and for an
+// input size that the network cannot take.
+NetworkPtr make_network(const ModelConfig& config, int64_t num_classes, uint64_t seed = 0);
 
 // Output steps T of a reader for its configured input width; longest label that CTC can emit.
 int64_t time_steps(const ModelConfig& config);
+
+// Fresh weights: convolutions and linear layers Kaiming-normal over their fan-in for ReLU (He et
+// al. 2015), biases zero, norms one and zero. The same seed gives the same weights on any machine
+// with the same LibTorch.
+void initialize_layers(torch::nn::Module& module, uint64_t seed);
 
 }  // namespace plateforge

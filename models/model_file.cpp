@@ -1,0 +1,164 @@
+#include "models/model_file.h"
+
+#include <nlohmann/json.hpp>
+#include <set>
+#include <type_traits>
+
+#include "configs/atomic_file.h"
+#include "configs/error.h"
+#include "models/safetensors.h"
+
+namespace plateforge {
+namespace {
+
+using Json = nlohmann::json;
+constexpr auto kConfigKey = "model_config";
+constexpr auto kRegionKey = "region";
+
+struct ConfigWriter {
+  Json json = Json::object();
+  template <class T, class Constraint>
+  void operator()(const char* key, const T& value, const char*, const Constraint&) {
+    json[key] = value;
+  }
+};
+
+void check(double value, const Range& range, const std::string& where) {
+  require(value >= range.low && value <= range.high, where, " = ", value, " is outside [",
+          range.low, ", ", range.high, "]");
+}
+void check(const std::string& value, const Choice& choice, const std::string& where) {
+  for (const auto& allowed : choice.allowed)
+    if (value == allowed) return;
+  fail(where, " = '", value, "' is not one of the known choices");
+}
+template <class T>
+void check(const T&, const Anything&, const std::string&) {}
+
+// Keys a file lacks keep their defaults, so that files outlive new options; unknown keys mean the
+// file needs a newer program.
+struct ConfigReader {
+  const Json& json;
+  std::string origin;
+  std::set<std::string> known = {};
+
+  template <class T, class Constraint>
+  void operator()(const char* key, T& value, const char*, const Constraint& constraint) {
+    known.insert(key);
+    if (!json.contains(key)) return;
+    const auto where = origin + ": " + kConfigKey + "." + key;
+    try {
+      value = json.at(key).template get<T>();
+    } catch (const Json::exception&) {
+      fail(where, " has the wrong type: ", json.at(key).dump());
+    }
+    if constexpr (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>)
+      check(static_cast<double>(value), constraint, where);
+    else
+      check(value, constraint, where);
+  }
+
+  void finish() const {
+    for (const auto& [key, value] : json.items())
+      require(known.contains(key), origin, ": unknown key ", kConfigKey, ".", key);
+  }
+};
+
+std::string write_config(ModelConfig config) {
+  ConfigWriter writer;
+  config.visit(writer);
+  return writer.json.dump();
+}
+
+ModelConfig parse_config(const std::string& text, const std::string& origin) {
+  const auto json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  require(json.is_object(), origin, ": ", kConfigKey, " in the metadata is not a JSON table");
+  ModelConfig config;
+  ConfigReader reader{json, origin};
+  config.visit(reader);
+  reader.finish();
+  return config;
+}
+
+std::string take(std::map<std::string, std::string>& metadata, const char* key,
+                 const std::string& origin) {
+  const auto found = metadata.find(key);
+  require(found != metadata.end(), origin, ": no '", key,
+          "' in the metadata, so this is not a plateforge model file (see `plateforge import`)");
+  auto value = std::move(found->second);
+  metadata.erase(found);
+  return value;
+}
+
+TensorFile read_tensor_file(const std::filesystem::path& path) {
+  const auto bytes = read_file(path);
+  return parse_safetensors(bytes, path.string());
+}
+
+}  // namespace
+
+TensorDict state_dict(const torch::nn::Module& module) {
+  TensorDict tensors;
+  for (const auto& item : module.named_parameters()) tensors[item.key()] = item.value();
+  for (const auto& item : module.named_buffers()) tensors[item.key()] = item.value();
+  return tensors;
+}
+
+void load_state_dict(torch::nn::Module& module, const TensorDict& tensors,
+                     const std::string& origin) {
+  const torch::NoGradGuard no_grad;
+  const auto own = state_dict(module);
+  for (const auto& [name, tensor] : own) {
+    const auto found = tensors.find(name);
+    require(found != tensors.end(), origin, ": lacks tensor '", name, "' ", tensor.sizes());
+    const auto& given = found->second;
+    require(given.sizes() == tensor.sizes(), origin, ": tensor '", name, "' is ", given.sizes(),
+            ", expected ", tensor.sizes());
+    require(given.scalar_type() == tensor.scalar_type(), origin, ": tensor '", name, "' is ",
+            given.scalar_type(), ", expected ", tensor.scalar_type());
+  }
+  for (const auto& [name, tensor] : tensors)
+    require(own.contains(name), origin, ": has tensor '", name, "' ", tensor.sizes(),
+            ", which the network does not");
+  for (auto [name, tensor] : own) tensor.copy_(tensors.at(name));
+}
+
+Model make_model(const ModelConfig& config, const Region& region, uint64_t seed) {
+  return {config, region, make_network(config, region.num_classes(), seed), {}};
+}
+
+void save_model(const Model& model, const std::filesystem::path& path) {
+  auto metadata = model.provenance;
+  metadata[kConfigKey] = write_config(model.config);
+  metadata[kRegionKey] = model.region.yaml();
+  write_safetensors(path, state_dict(*model.network), metadata);
+}
+
+Model load_model(const std::filesystem::path& path) {
+  const auto origin = path.string();
+  auto file = read_tensor_file(path);
+  const auto config = parse_config(take(file.metadata, kConfigKey, origin), origin);
+  const auto region = Region::parse(take(file.metadata, kRegionKey, origin), origin);
+  Model model = make_model(config, region, /*seed=*/0);
+  load_state_dict(*model.network, file.tensors, origin);
+  model.provenance = std::move(file.metadata);
+  return model;
+}
+
+TensorDict read_tensors(const std::filesystem::path& path) {
+  return read_tensor_file(path).tensors;
+}
+
+TensorDict read_tensors(const std::filesystem::path& path,
+                        std::map<std::string, std::string>& metadata) {
+  auto file = read_tensor_file(path);
+  metadata = std::move(file.metadata);
+  return std::move(file.tensors);
+}
+
+void write_safetensors(const std::filesystem::path& path, const TensorDict& tensors,
+                       const std::map<std::string, std::string>& metadata) {
+  write_file_atomically(path, serialize_safetensors(tensors, metadata));
+}
+
+}  // namespace plateforge

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <torch/torch.h>
+
+namespace plateforge::ops {
+
+// The building blocks of the readers. Each is an ordinary composition of LibTorch operators; while
+// a network trains on the CPU in channels_last they run as fused kernels with the same results.
+
+// relu(batch_norm(x)), [N, C, H, W].
+torch::Tensor batch_norm_relu(torch::nn::BatchNorm2dImpl& norm, const torch::Tensor& x);
+
+// relu(conv(x)).
+torch::Tensor conv_relu(torch::nn::Conv2dImpl& conv, const torch::Tensor& x);
+
+// 3x3 max-pooling without padding of every `channel_stride`-th channel:
+// [N, C, H, W] -> [N, ceil(C / channel_stride), (H - 3) / stride_h + 1, (W - 3) / stride_w + 1].
+struct PoolStride {
+  int64_t channels = 1, height = 1, width = 1;
+};
+torch::Tensor channel_max_pool(const torch::Tensor& x, const PoolStride& stride);
+
+// Zeroes elements with probability p and scales the others by 1 / (1 - p).
+torch::Tensor dropout(const torch::Tensor& x, double p, bool training);
+
+}  // namespace plateforge::ops

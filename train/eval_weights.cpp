@@ -1,6 +1,7 @@
 #include "train/eval_weights.h"
 
 #include "models/network.h"
+#include "train/runtime.h"
 
 namespace plateforge {
 
@@ -31,14 +32,14 @@ EvalWeights::EvalWeights(Task& task, Optimizer& optimizer, Ema* ema, Loader& tra
 
 void EvalWeights::estimate_batch_norm(Loader& train, int64_t position, torch::Device device) {
   const torch::NoGradGuard no_grad;
-  const auto random = at::globalContext().defaultGenerator(torch::kCPU).get_state();
+  const auto random = random_generator(torch::kCPU).get_state();
   use_cumulative_statistics(task_.network(), true);
   task_.network().train();
   train.seek(0);
   for (int64_t i = 0; i < kEstimationBatches; ++i)
     task_.network().forward(normalize(train.next().value().images.to(device)));
   use_cumulative_statistics(task_.network(), false);
-  at::globalContext().defaultGenerator(torch::kCPU).set_state(random);
+  random_generator(torch::kCPU).set_state(random);
   train.seek(position);
 }
 

@@ -2,7 +2,6 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
-#include <ATen/cpu/Utils.h>
 #include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -40,16 +39,17 @@ std::string cpu_model() {
 }
 
 std::string cpu_features() {
-  std::string text;
+  std::string text = "baseline";
   const auto add = [&](bool has, const char* name) {
-    if (has) text += text.empty() ? name : std::string(" ") + name;
+    if (has) text += std::string(", ") + name;
   };
-  add(at::cpu::is_avx2_supported(), "avx2");
-  add(at::cpu::is_avx512_supported(), "avx512");
-  add(at::cpu::is_avx512_vnni_supported(), "avx512_vnni");
-  add(at::cpu::is_avx512_bf16_supported(), "avx512_bf16");
-  add(at::cpu::is_amx_tile_supported(), "amx");
-  return text.empty() ? "baseline" : text;
+#if defined(__x86_64__)
+  add(__builtin_cpu_supports("avx2"), "avx2");
+  add(__builtin_cpu_supports("avx512f"), "avx512");
+  add(__builtin_cpu_supports("avx512vnni"), "avx512_vnni");
+  add(__builtin_cpu_supports("avx512bf16"), "avx512_bf16");
+#endif
+  return text;
 }
 
 int64_t intra_op_threads(const RuntimeConfig& config) {
@@ -82,6 +82,10 @@ torch::Device set_up_runtime(const RuntimeConfig& config) {
           "runtime.device = cuda, but LibTorch finds no CUDA device; use device auto or cpu");
   return config.device == "cpu" || !cuda ? torch::Device(torch::kCPU)
                                          : torch::Device(torch::kCUDA, 0);
+}
+
+at::Generator random_generator(torch::Device device) {
+  return at::globalContext().defaultGenerator(device);
 }
 
 PrecisionGuard::PrecisionGuard(const std::string& precision, torch::Device device)

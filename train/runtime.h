@@ -21,6 +21,10 @@ void set_memory_policy();
 // for cuda without a CUDA device.
 torch::Device set_up_runtime(const RuntimeConfig& config);
 
+// The generator behind dropout and every other torch draw on a device; its state is part of a
+// checkpoint.
+at::Generator random_generator(torch::Device device);
+
 // Forward passes inside run in bf16 where torch's autocast allows, when precision is "bf16".
 class PrecisionGuard {
  public:

@@ -8,6 +8,7 @@
 #include "configs/log.h"
 #include "configs/yaml.h"
 #include "train/eval_weights.h"
+#include "train/runtime.h"
 
 namespace plateforge {
 
@@ -229,9 +230,9 @@ StateDict Trainer::everything() const {
   StateWriter writer{progress};
   const_cast<TrainState&>(state_).visit(writer);
   if (!pending_losses_.empty()) progress.tensors["pending_losses"] = torch::stack(pending_losses_);
-  progress.tensors["random"] = at::globalContext().defaultGenerator(torch::kCPU).get_state();
+  progress.tensors["random"] = random_generator(torch::kCPU).get_state();
   if (device_.is_cuda())
-    progress.tensors["random_cuda"] = at::globalContext().defaultGenerator(device_).get_state();
+    progress.tensors["random_cuda"] = random_generator(device_).get_state();
   put(whole, "network", network_state(task_.network()));
   put(whole, "optimizer", optimizer_->state());
   put(whole, "schedule", schedule_->state());
@@ -251,9 +252,9 @@ void Trainer::load(const StateDict& whole) {
   pending_losses_.clear();
   if (const auto found = progress.tensors.find("pending_losses"); found != progress.tensors.end())
     for (const auto& loss : found->second.unbind()) pending_losses_.push_back(loss.to(device_));
-  at::globalContext().defaultGenerator(torch::kCPU).set_state(progress.tensor("random"));
+  random_generator(torch::kCPU).set_state(progress.tensor("random"));
   if (device_.is_cuda() && progress.tensors.count("random_cuda") > 0)
-    at::globalContext().defaultGenerator(device_).set_state(progress.tensors.at("random_cuda"));
+    random_generator(device_).set_state(progress.tensors.at("random_cuda"));
 }
 
 }  // namespace plateforge

@@ -4,32 +4,37 @@
 #include <vector>
 
 #include "configs/region.h"
+#include "data/listing.h"
 #include "data/plate.h"
 
 namespace plateforge {
 
-// How frames become plates (see DataConfig).
-struct CropOptions {
-  std::string crop = "rectify";  // rectify | extents | box
-  double margin = 0.0;           // share of the size added on each side
-};
-
 // One part of a SPEC: kind:location?key=value&key=value@weight
+//   crops:DIR          label = file stem up to the first '_'
+//   csv:FILE           columns image_path,plate_text; optional corners lt_x,lt_y,...,lb_y in pixels
+//   ccpd:DIR           ?subset=db,blur or ?split=FILE (one relative path a line)
+//   pack:FILE          written by `plateforge data cache` or `convert`
+//   synth:REGION       ?count=N&seed=S
+//   recombine:DIR      ?from=crops|ccpd|csv&count=N&seed=S
 struct SpecPart {
   std::string kind;      // ccpd, crops, csv, pack, synth, recombine
   std::string location;  // folder, file or region
   std::vector<std::pair<std::string, std::string>> options;
-  double weight = 1.0;   // sampling weight in a training mix
+  double weight = 1.0;   // share of the training samples relative to the other parts
 };
+
+// The value of an option, or `fallback`.
+std::string spec_option(const SpecPart& part, const std::string& key, const std::string& fallback);
 
 // Splits "crops:a@2+synth:cn?count=1000". Throws Error naming the part, what was expected and the
 // known kinds.
 std::vector<SpecPart> parse_spec(const std::string& spec);
 
 // Opens one part. Reads names and labels, no pictures. Throws Error on an empty or missing folder, a
-// malformed name, a label outside the region's alphabet (names file, character and position).
+// malformed name, a label outside the region's alphabet (names file, character and position). With
+// `violations` given, plates with a bad name or label are listed there and left out instead.
 PlateSourcePtr open_source(const SpecPart& part, const Region& region, const CropOptions& crop,
-                           uint64_t seed);
+                           uint64_t seed, std::vector<Violation>* violations = nullptr);
 
 // A SPEC opened: sources with their weights. For evaluation the weights do not matter and plates
 // are visited one by one, in order.
@@ -41,8 +46,10 @@ struct Mix {
   };
   std::vector<Part> parts;
   int64_t size() const;
+  // Real photographs only.
   int64_t real_size() const;
 };
-Mix open_mix(const std::string& spec, const Region& region, const CropOptions& crop, uint64_t seed);
+Mix open_mix(const std::string& spec, const Region& region, const CropOptions& crop, uint64_t seed,
+             std::vector<Violation>* violations = nullptr);
 
 }  // namespace plateforge

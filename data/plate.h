@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <opencv2/core.hpp>
 #include <string>
@@ -46,6 +47,8 @@ class PlateSource {
   virtual Plate read(const SampleKey& key) const = 0;
   // The label alone, without decoding the picture.
   virtual std::string text(int64_t index) const = 0;
+  // The picture's file; empty when there is none of its own (generators, packs).
+  virtual std::filesystem::path file([[maybe_unused]] int64_t index) const { return {}; }
   // True for real photographs (they may be held out for validation), false for generators.
   virtual bool is_real() const = 0;
 };

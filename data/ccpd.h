@@ -16,8 +16,8 @@ struct CcpdName {
   // As written. The subsets use three conventions (around 90_90, around 90_270, raw degrees), so
   // nothing here uses them: compute tilt from the vertices.
   int horizontal_tilt = 0, vertical_tilt = 0;
-  cv::Rect box;    // exactly the vertices' extents in most subsets, a separate annotation in base
-  Quad vertices{};  // file order kept: on tilted plates sorting would exchange corners
+  cv::Rect box;      // exactly the vertices' extents in most subsets, a separate annotation in base
+  Quad vertices{};   // file order kept: on tilted plates sorting would exchange corners
   std::string text;  // 7 (blue) or 8 (green) characters
   int brightness = 0;
   int blur = 0;  // sharpness score: small = blurred

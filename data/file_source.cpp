@@ -64,7 +64,8 @@ class FileSource final : public PlateSource {
 
 }  // namespace
 
-PlateSourcePtr make_file_source(std::filesystem::path root, std::vector<FileItem> items, double margin) {
+PlateSourcePtr make_file_source(std::filesystem::path root, std::vector<FileItem> items,
+                                double margin) {
   return std::make_shared<FileSource>(std::move(root), std::move(items), margin);
 }
 

@@ -9,7 +9,8 @@ namespace plateforge {
 // [margin, 1 - margin] / (1 + 2 margin) in the other.
 Quad widen(const Quad& quad, double margin_x, double margin_y);
 
-// Whole pixels that hold `quad` and `margin` of its extents on each side, inside a picture of `size`.
+// Whole pixels that hold `quad` and `margin` of its extents on each side, inside a picture of
+// `size`.
 cv::Rect surroundings(const Quad& quad, double margin, const cv::Size& size);
 
 // Mean length of the horizontal and of the vertical sides.

@@ -21,10 +21,12 @@ struct Format {
 };
 
 const std::vector<Format>& formats() {
-  static const std::vector<Format> kFormats = {
-      {"JPEG", "\xff\xd8\xff", {".jpg", ".jpeg"}}, {"PNG", "\x89PNG", {".png"}},
-      {"WebP", "RIFF", {".webp"}},                 {"BMP", "BM", {".bmp"}},
-      {"TIFF", "II*", {".tif", ".tiff"}},          {"TIFF", "MM", {".tif", ".tiff"}}};
+  static const std::vector<Format> kFormats = {{"JPEG", "\xff\xd8\xff", {".jpg", ".jpeg"}},
+                                               {"PNG", "\x89PNG", {".png"}},
+                                               {"WebP", "RIFF", {".webp"}},
+                                               {"BMP", "BM", {".bmp"}},
+                                               {"TIFF", "II*", {".tif", ".tiff"}},
+                                               {"TIFF", "MM", {".tif", ".tiff"}}};
   return kFormats;
 }
 
@@ -63,7 +65,8 @@ cv::Mat decode_other(std::string_view bytes, const std::string& name, int flags)
     image = cv::imdecode(view, flags);
   } catch (const cv::Exception&) {  // some decoders throw instead of returning an empty picture
   }
-  require(!image.empty(), name, " cannot be decoded: expected a whole JPEG, PNG, BMP, WebP or TIFF");
+  require(!image.empty(), name,
+          " cannot be decoded: expected a whole JPEG, PNG, BMP, WebP or TIFF");
   return image;
 }
 
@@ -72,10 +75,20 @@ cv::Mat upright(const cv::Mat& image, int orientation) {
   cv::Mat out = image;
   if (orientation >= 5) cv::transpose(out, out);  // 5..8: rows and columns are exchanged
   switch (orientation) {
-    case 2: case 6: cv::flip(out, out, 1); break;
-    case 3: case 7: cv::flip(out, out, -1); break;
-    case 4: case 8: cv::flip(out, out, 0); break;
-    default: break;
+    case 2:
+    case 6:
+      cv::flip(out, out, 1);
+      break;
+    case 3:
+    case 7:
+      cv::flip(out, out, -1);
+      break;
+    case 4:
+    case 8:
+      cv::flip(out, out, 0);
+      break;
+    default:
+      break;
   }
   return out;
 }
@@ -87,7 +100,8 @@ cv::Mat read_image(const std::filesystem::path& file) {
   const auto* format = sniff(bytes, file);
   if (format && format->name == "JPEG") {
     JpegReader reader(bytes, file.string());
-    if (reader.has_bgr()) return upright(reader.read({{0, 0}, reader.size()}), reader.orientation());
+    if (reader.has_bgr())
+      return upright(reader.read({{0, 0}, reader.size()}), reader.orientation());
   }
   return decode_other(bytes, file.string(), cv::IMREAD_COLOR);
 }

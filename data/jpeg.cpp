@@ -39,8 +39,8 @@ void on_message(j_common_ptr info, int level) {
 
 // Value of the orientation tag (0x0112) in IFD0 of an APP1 block, 1 when absent or malformed.
 int exif_orientation(const unsigned char* data, size_t size) {
-  if (size < 14 || std::string_view(reinterpret_cast<const char*>(data), 6) !=
-                       std::string_view("Exif\0\0", 6)) {
+  if (size < 14 ||
+      std::string_view(reinterpret_cast<const char*>(data), 6) != std::string_view("Exif\0\0", 6)) {
     return 1;
   }
   data += 6, size -= 6;

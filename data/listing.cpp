@@ -38,7 +38,8 @@ std::vector<Record> parse_csv(std::string_view bytes, const std::string& name) {
           field += bytes[at];
         }
         require(at == bytes.size() || bytes[at] == ',' || bytes[at] == '\r' || bytes[at] == '\n',
-                name, " line ", line, ": expected a comma or the end of the line after a quoted field");
+                name, " line ", line,
+                ": expected a comma or the end of the line after a quoted field");
       } else {
         const size_t end = std::min(bytes.find_first_of(",\r\n", at), bytes.size());
         field = bytes.substr(at, end - at);

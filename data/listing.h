@@ -52,10 +52,10 @@ std::string csv_line(const std::vector<std::string>& fields);
 // True for names that end like a picture we read (.jpg .jpeg .png .bmp .webp .tif .tiff).
 bool is_picture_name(std::string_view name);
 
-// Plates of a listing, decoded on read(): only the surroundings of the quad are kept, with a quarter
-// of the plate's size on each side so that geometric augmentation has pixels. Quads are widened by
-// `margin`, which a picture that is all plate has no pixels for. read() throws Error on a corner
-// outside the picture and on a plate below 8 x 4 pixels.
+// Plates of a listing, decoded on read(): only the surroundings of the quad are kept, with a
+// quarter of the plate's size on each side so that geometric augmentation has pixels. Quads are
+// widened by `margin`, which a picture that is all plate has no pixels for. read() throws Error on
+// a corner outside the picture and on a plate below 8 x 4 pixels.
 PlateSourcePtr make_file_source(std::filesystem::path root, std::vector<FileItem> items,
                                 double margin = 0);
 

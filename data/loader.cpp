@@ -41,9 +41,7 @@ class BatchMaker {
   int64_t batches_per_epoch() const {
     return (samples_per_epoch() + options_.batch_size - 1) / options_.batch_size;
   }
-  bool exists(int64_t position) const {
-    return options_.shuffle || position < batches_per_epoch();
-  }
+  bool exists(int64_t position) const { return options_.shuffle || position < batches_per_epoch(); }
 
   Batch make(int64_t position) const {
     const int64_t first = position * options_.batch_size;
@@ -59,7 +57,8 @@ class BatchMaker {
       const auto [part, key] = options_.shuffle ? (*sampler_)(first + i) : in_order(first + i);
       const Plate plate = mix_.parts[part].source->read(key);
       // channels_last memory of one sample is exactly OpenCV's interleaved picture.
-      cv::Mat view(options_.size, CV_8UC3, batch.images.data_ptr<uint8_t>() + i * height * width * 3);
+      cv::Mat view(options_.size, CV_8UC3,
+                   batch.images.data_ptr<uint8_t>() + i * height * width * 3);
       cv::Mat out = view;
       augment_(plate, mix_key(options_.seed, part), key, out);
       if (out.data != view.data) out.copyTo(view);
@@ -125,11 +124,12 @@ Result make_result(const BatchMaker& maker, int64_t position) {
 
 }  // namespace
 
-// Workers take batch numbers in order and may finish out of order; `done_` holds finished ones until
-// their turn. At most `prefetch` batches are finished or under way beyond the one asked for.
+// Workers take batch numbers in order and may finish out of order; `done_` holds finished ones
+// until their turn. At most `prefetch` batches are finished or under way beyond the one asked for.
 struct Loader::Impl {
   Impl(Mix mix, const Region& region, const AugmentConfig& augment, const LoaderOptions& options)
-      : maker(std::move(mix), region, augment, options), prefetch(std::max<int64_t>(1, options.prefetch)) {
+      : maker(std::move(mix), region, augment, options),
+        prefetch(std::max<int64_t>(1, options.prefetch)) {
     for (int64_t i = 0; i < options.workers; ++i) workers.emplace_back([this] { work(); });
   }
   ~Impl() {
@@ -144,9 +144,8 @@ struct Loader::Impl {
   void work() {
     std::unique_lock lock(mutex);
     for (;;) {
-      changed.wait(lock, [&] {
-        return stopping || (issued < wanted + prefetch && maker.exists(issued));
-      });
+      changed.wait(
+          lock, [&] { return stopping || (issued < wanted + prefetch && maker.exists(issued)); });
       if (stopping) return;
       const int64_t position = issued++;
       const int64_t mine = generation;

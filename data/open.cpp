@@ -30,10 +30,10 @@ struct Kind {
 void refuse_first(const std::vector<Violation>& violations, const SpecPart& part) {
   if (violations.empty()) return;
   const size_t more = violations.size() - 1;
-  fail(violations[0].message,
-       more ? " (and " + std::to_string(more) + " more; `plateforge data verify --data " +
-                  part.kind + ":" + part.location + "` lists all)"
-            : "");
+  fail(violations[0].message, more ? " (and " + std::to_string(more) +
+                                         " more; `plateforge data verify --data " + part.kind +
+                                         ":" + part.location + "` lists all)"
+                                   : "");
 }
 
 // Checks labels and hands the rest to the file source.
@@ -68,7 +68,8 @@ Listing list_ccpd_part(const Kind::Context& context) {
 const std::vector<Kind>& kinds() {
   using Context = Kind::Context;
   static const std::vector<Kind> kKinds = {
-      {"ccpd", {"split", "subset"},
+      {"ccpd",
+       {"split", "subset"},
        [](const Context& c) { return open_listing(list_ccpd_part(c), c); }},
       {"crops", {}, [](const Context& c) { return open_listing(list_crops(c.part.location), c); }},
       {"csv", {}, [](const Context& c) { return open_listing(list_csv(c.part.location), c); }},
@@ -95,11 +96,10 @@ std::vector<std::string_view> split_parts(std::string_view spec) {
   for (size_t plus = spec.find('+'); plus != std::string_view::npos;
        plus = spec.find('+', plus + 1)) {
     const size_t colon = spec.find(':', plus);
-    const bool is_kind =
-        colon != std::string_view::npos &&
-        std::all_of(spec.begin() + static_cast<ptrdiff_t>(plus) + 1,
-                    spec.begin() + static_cast<ptrdiff_t>(colon),
-                    [](char c) { return c >= 'a' && c <= 'z'; });
+    const bool is_kind = colon != std::string_view::npos &&
+                         std::all_of(spec.begin() + static_cast<ptrdiff_t>(plus) + 1,
+                                     spec.begin() + static_cast<ptrdiff_t>(colon),
+                                     [](char c) { return c >= 'a' && c <= 'z'; });
     if (!is_kind) continue;
     parts.push_back(spec.substr(start, plus - start));
     start = plus + 1;
@@ -115,9 +115,9 @@ double take_weight(std::string_view& text, std::string_view part) {
   const std::string_view digits = text.substr(at + 1);
   double weight = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), weight);
-  require(error == std::errc() && end == digits.data() + digits.size() && weight > 0 &&
-              weight < 1e9,
-          "data spec '", part, "': expected a positive weight after '@', came '", digits, "'");
+  require(
+      error == std::errc() && end == digits.data() + digits.size() && weight > 0 && weight < 1e9,
+      "data spec '", part, "': expected a positive weight after '@', came '", digits, "'");
   text = text.substr(0, at);
   return weight;
 }
@@ -145,8 +145,8 @@ SpecPart parse_part(std::string_view text) {
     std::string known;
     for (const auto& name : kind->options) known += (known.empty() ? "" : ", ") + name;
     require(std::count(kind->options.begin(), kind->options.end(), key), "data spec '", whole,
-            "': unknown option '", key, "' of ", part.kind, ", known: ",
-            known.empty() ? "none" : known);
+            "': unknown option '", key, "' of ", part.kind,
+            ", known: ", known.empty() ? "none" : known);
     part.options.emplace_back(key, option.substr(equals + 1));
     text.remove_prefix(std::min(option.size() + 1, text.size()));
   }
@@ -163,8 +163,8 @@ std::string spec_option(const SpecPart& part, const std::string& key, const std:
 }
 
 std::vector<SpecPart> parse_spec(const std::string& spec) {
-  require(!spec.empty(), "the data spec is empty: expected kind:location, known kinds: ",
-          known_kinds());
+  require(!spec.empty(),
+          "the data spec is empty: expected kind:location, known kinds: ", known_kinds());
   std::vector<SpecPart> parts;
   for (const auto text : split_parts(spec)) parts.push_back(parse_part(text));
   return parts;

@@ -20,7 +20,7 @@ struct SpecPart {
   std::string kind;      // ccpd, crops, csv, pack, synth, recombine
   std::string location;  // folder, file or region
   std::vector<std::pair<std::string, std::string>> options;
-  double weight = 1.0;   // share of the training samples relative to the other parts
+  double weight = 1.0;  // share of the training samples relative to the other parts
 };
 
 // The value of an option, or `fallback`.
@@ -30,9 +30,9 @@ std::string spec_option(const SpecPart& part, const std::string& key, const std:
 // known kinds.
 std::vector<SpecPart> parse_spec(const std::string& spec);
 
-// Opens one part. Reads names and labels, no pictures. Throws Error on an empty or missing folder, a
-// malformed name, a label outside the region's alphabet (names file, character and position). With
-// `violations` given, plates with a bad name or label are listed there and left out instead.
+// Opens one part. Reads names and labels, no pictures. Throws Error on an empty or missing folder,
+// a malformed name, a label outside the region's alphabet (names file, character and position).
+// With `violations` given, plates with a bad name or label are listed there and left out instead.
 PlateSourcePtr open_source(const SpecPart& part, const Region& region, const CropOptions& crop,
                            uint64_t seed, std::vector<Violation>* violations = nullptr);
 

@@ -14,7 +14,7 @@ namespace plateforge {
 class Permutation {
  public:
   Permutation(int64_t size, uint64_t key) : size_(static_cast<uint64_t>(size)), key_(key) {
-    const int bits = std::bit_width(size_ > 1 ? size_ - 1 : 1);
+    const auto bits = static_cast<int>(std::bit_width(size_ > 1 ? size_ - 1 : 1));
     half_ = (bits + 1) / 2;
     mask_ = (uint64_t{1} << half_) - 1;
   }

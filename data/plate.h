@@ -11,7 +11,8 @@
 namespace plateforge {
 
 // Corners in the order left-top, right-top, right-bottom, left-bottom, pixels of the image that
-// carries them, pixel centres at integers + 0.5 (so a whole image of w x h has corners (0,0) (w,h)).
+// carries them, pixel centres at integers + 0.5 (so a whole image of w x h has corners (0,0)
+// (w,h)).
 using Quad = std::array<cv::Point2f, 4>;
 
 // The quad that covers a whole image.

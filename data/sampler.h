@@ -7,10 +7,10 @@
 
 namespace plateforge {
 
-// Which plate of which source is the n-th sample of an endless weighted mix: a function of (seed, n)
-// alone. Blocks of 1024 samples each hold every source in proportion to its weight (at least once),
-// in shuffled order; each source walks through its own shuffled order without repeats, then again
-// in a new one with the next epoch.
+// Which plate of which source is the n-th sample of an endless weighted mix: a function of (seed,
+// n) alone. Blocks of 1024 samples each hold every source in proportion to its weight (at least
+// once), in shuffled order; each source walks through its own shuffled order without repeats, then
+// again in a new one with the next epoch.
 class MixSampler {
  public:
   struct Pick {

@@ -39,14 +39,14 @@ YAML::Node YamlSource::parse(const std::string& text) const {
   try {
     return YAML::Load(text);
   } catch (const YAML::ParserException& problem) {
-    const auto line = has_lines_ ? ":" + std::to_string(problem.mark.line + 1) : "";
+    const auto line = has_lines_ ? ", line " + std::to_string(problem.mark.line + 1) : "";
     fail(origin_, line, ": this is not valid YAML: ", problem.msg);
   }
 }
 
 std::string YamlSource::place(const YAML::Node& node) const {
   const bool known = has_lines_ && !node.Mark().is_null();
-  return origin_ + (known ? ":" + std::to_string(node.Mark().line + 1) : "") + ": ";
+  return origin_ + (known ? ", line " + std::to_string(node.Mark().line + 1) : "") + ": ";
 }
 
 void YamlSource::fail_at(const YAML::Node& node, const std::string& path,
@@ -60,7 +60,7 @@ void YamlSource::add_unknown_key(const YAML::Node& key, const std::string& path,
 }
 
 void YamlSource::require_no_unknown_keys() const {
-  require(unknown_.empty(), join(unknown_, "\n"));
+  require(unknown_.empty(), join(unknown_, "; "));
 }
 
 // --- YamlReader --------------------------------------------------------------------------------

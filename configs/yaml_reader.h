@@ -23,7 +23,7 @@ class YamlSource {
   // The root node. Throws Error for malformed YAML, with the line.
   YAML::Node parse(const std::string& text) const;
 
-  // Throws Error: "run.yaml:3: optim.lr is ...". `path` is the dotted key, empty for the root.
+  // Throws Error: "run.yaml, line 3: optim.lr ...". `path` is the dotted key, empty for the root.
   [[noreturn]] void fail_at(const YAML::Node& node, const std::string& path,
                             const std::string& problem) const;
   void add_unknown_key(const YAML::Node& key, const std::string& path,

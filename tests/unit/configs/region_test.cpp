@@ -131,12 +131,12 @@ TEST(Region, BadPacksAreOneSentence) {
             "toy.yaml: layout only, row \"digit |x| digit\": '|x|' is not a gap; expected |MM| or "
             "|MARK:MM| with MM from 0 to 5000");
   EXPECT_EQ(parse(pack("0-9A-C", "0-9", "digit", "font: [a]\n")),
-            "toy.yaml:6: unknown key font; did you mean 'fonts'? known: name, description, "
+            "toy.yaml, line 6: unknown key font; did you mean 'fonts'? known: name, description, "
             "alphabet, classes, region_class, layouts, fonts, confusable");
   EXPECT_EQ(parse(pack("0-9A-C", "0-9", "digit", "confusable: [0]\n")),
             "toy.yaml: confusable '0' is not a pair; expected like 0D");
   EXPECT_EQ(parse("name: toy\nalphabet: AB\nlayouts: [{name: a, rows: [\"'A'\"], width_mm: big}]"),
-            "toy.yaml:3: layouts[0].width_mm expected a number, got 'big'");
+            "toy.yaml, line 3: layouts[0].width_mm expected a number, got 'big'");
   EXPECT_EQ(error_of([] { Region::load("cm"); }).substr(0, 88),
             "unknown region pack 'cm' (neither a file nor shipped); did you mean 'cn'? known: br, "
             "cn,");

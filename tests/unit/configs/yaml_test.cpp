@@ -55,39 +55,46 @@ TEST(Yaml, WrittenAndReadAgainIsUnchanged) {
 
 TEST(Yaml, UnknownKeysAreAllNamedWithTheNearest) {
   const auto text = error_of("optim:\n  lr: 0.1\n  weight_deacy: 1\ntrian: {}\n");
-  EXPECT_NE(text.find("run.yaml:3: unknown key optim.weight_deacy; did you mean 'weight_decay'? "
-                      "known: optimizer, lr,"),
-            std::string::npos)
+  EXPECT_NE(
+      text.find("run.yaml, line 3: unknown key optim.weight_deacy; did you mean 'weight_decay'? "
+                "known: optimizer, lr,"),
+      std::string::npos)
       << text;
-  EXPECT_NE(text.find("run.yaml:4: unknown key trian; did you mean 'train'? known: task,"),
+  EXPECT_NE(text.find("run.yaml, line 4: unknown key trian; did you mean 'train'? known: task,"),
             std::string::npos)
       << text;
 }
 
 TEST(Yaml, WrongValuesSayWhereAndWhatWasExpected) {
-  EXPECT_EQ(error_of("optim: {lr: fast}"), "run.yaml:1: optim.lr expected a number, got 'fast'");
-  EXPECT_EQ(error_of("optim: {lr: \"0.1\"}"), "run.yaml:1: optim.lr expected a number, got '0.1'");
-  EXPECT_EQ(error_of("optim: {lr: .nan}"), "run.yaml:1: optim.lr expected a number, got '.nan'");
-  EXPECT_EQ(error_of("\noptim: {lr: 11}"), "run.yaml:2: optim.lr = 11 is outside [0, 10]");
-  EXPECT_EQ(error_of("seed: 1.5"), "run.yaml:1: seed expected an integer, got '1.5'");
+  EXPECT_EQ(error_of("optim: {lr: fast}"),
+            "run.yaml, line 1: optim.lr expected a number, got 'fast'");
+  EXPECT_EQ(error_of("optim: {lr: \"0.1\"}"),
+            "run.yaml, line 1: optim.lr expected a number, got '0.1'");
+  EXPECT_EQ(error_of("optim: {lr: .nan}"),
+            "run.yaml, line 1: optim.lr expected a number, got '.nan'");
+  EXPECT_EQ(error_of("\noptim: {lr: 11}"), "run.yaml, line 2: optim.lr = 11 is outside [0, 10]");
+  EXPECT_EQ(error_of("seed: 1.5"), "run.yaml, line 1: seed expected an integer, got '1.5'");
   EXPECT_EQ(error_of("seed: 99999999999999999999"),
-            "run.yaml:1: seed expected an integer, got '99999999999999999999'");
+            "run.yaml, line 1: seed expected an integer, got '99999999999999999999'");
   EXPECT_EQ(error_of("model: {stn: yes}"),
-            "run.yaml:1: model.stn expected true or false, got 'yes'");
-  EXPECT_EQ(error_of("optim: 3"), "run.yaml:1: optim expected a section (key: value), got '3'");
-  EXPECT_EQ(error_of("region: [a]"), "run.yaml:1: region expected text, got a list");
-  EXPECT_EQ(error_of("optim: {step_milestones: 3}"),
-            "run.yaml:1: optim.step_milestones expected a list ([a, b] or one '- ' per line), got "
-            "'3'");
+            "run.yaml, line 1: model.stn expected true or false, got 'yes'");
+  EXPECT_EQ(error_of("optim: 3"),
+            "run.yaml, line 1: optim expected a section (key: value), got '3'");
+  EXPECT_EQ(error_of("region: [a]"), "run.yaml, line 1: region expected text, got a list");
+  EXPECT_EQ(
+      error_of("optim: {step_milestones: 3}"),
+      "run.yaml, line 1: optim.step_milestones expected a list ([a, b] or one '- ' per line), got "
+      "'3'");
   EXPECT_EQ(error_of("optim: {step_milestones: [3, -1]}"),
-            "run.yaml:1: optim.step_milestones[1] = -1 is outside [0, 1e+09]");
-  EXPECT_EQ(error_of("optim: {optimizer: adam}"),
-            "run.yaml:1: optim.optimizer = 'adam' is not one of its values; did you mean 'adamw'? "
-            "known: adamw, schedule_free_adamw");
+            "run.yaml, line 1: optim.step_milestones[1] = -1 is outside [0, 1e+09]");
+  EXPECT_EQ(
+      error_of("optim: {optimizer: adam}"),
+      "run.yaml, line 1: optim.optimizer = 'adam' is not one of its values; did you mean 'adamw'? "
+      "known: adamw, schedule_free_adamw");
   EXPECT_EQ(error_of("augment:\n  ops:\n    - {op: blur, probability: 2}"),
-            "run.yaml:3: augment.ops[0].probability = 2 is outside [0, 1]");
-  EXPECT_EQ(error_of("seed: 1\nseed: 2"), "run.yaml:2: seed is given twice");
-  EXPECT_EQ(error_of("seed: [1\n").substr(0, 36), "run.yaml:2: this is not valid YAML: ");
+            "run.yaml, line 3: augment.ops[0].probability = 2 is outside [0, 1]");
+  EXPECT_EQ(error_of("seed: 1\nseed: 2"), "run.yaml, line 2: seed is given twice");
+  EXPECT_EQ(error_of("seed: [1\n").substr(0, 42), "run.yaml, line 2: this is not valid YAML: ");
 }
 
 TEST(Yaml, OverridesAreReadOverTheFile) {

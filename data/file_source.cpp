@@ -1,7 +1,11 @@
+#include <sys/stat.h>
+
+#include <bit>
 #include <opencv2/core.hpp>
 
 #include "configs/error.h"
 #include "data/geometry.h"
+#include "data/hash.h"
 #include "data/image.h"
 #include "data/listing.h"
 
@@ -18,13 +22,28 @@ class FileSource final : public PlateSource {
 
   int64_t size() const override { return static_cast<int64_t>(items_.size()); }
   std::string text(int64_t index) const override { return item(index).text; }
-  std::filesystem::path file(int64_t index) const override { return root_ / item(index).path; }
+  std::string name(int64_t index) const override { return (root_ / item(index).path).string(); }
   bool is_real() const override { return true; }
+
+  std::optional<uint64_t> fingerprint() const override {
+    uint64_t hash = mix_key(hash_bytes(root_.string()), std::bit_cast<uint64_t>(margin_));
+    for (const auto& [path, text, quad] : items_) {
+      struct stat info {};
+      // A missing file is told by read(); here it only has to differ from a present one.
+      stat((root_ / path).c_str(), &info);
+      hash = mix_key(hash, hash_bytes(path), hash_bytes(text), info.st_size, info.st_mtim.tv_sec,
+                     info.st_mtim.tv_nsec);
+      for (const auto& corner : quad.value_or(Quad{})) {
+        hash = mix_key(hash, std::bit_cast<uint32_t>(corner.x), std::bit_cast<uint32_t>(corner.y));
+      }
+    }
+    return hash;
+  }
 
   Plate read(const SampleKey& key) const override {
     const auto& [path, text, quad] = item(key.index);
     Plate plate;
-    plate.source = (root_ / path).string();
+    plate.source = name(key.index);
     plate.text = text;
     if (quad) {
       read_surroundings(*quad, plate);

@@ -3,21 +3,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "data/rectify.h"
+
 namespace plateforge {
 
-// Perspective map of the unit square onto a quad in closed form (Heckbert, "Fundamentals of Texture
-// Mapping and Image Warping", 1989, section 2.2.3).
 Quad widen(const Quad& quad, double margin_x, double margin_y) {
-  const cv::Point2d a = quad[0], b = quad[1], c = quad[2], d = quad[3];
-  const cv::Point2d s = a - b + c - d, e = b - c, f = d - c;
-  const double det = e.cross(f);
-  const double g = det == 0 ? 0 : s.cross(f) / det, h = det == 0 ? 0 : e.cross(s) / det;
-  const cv::Point2d du = b - a + g * b, dv = d - a + h * d;
-  const auto at = [&](double u, double v) {
-    const cv::Point2d p = a + u * du + v * dv;
-    const double w = 1 + g * u + h * v;
-    return cv::Point2f(static_cast<float>(p.x / w), static_cast<float>(p.y / w));
-  };
+  const Homography at(quad);
   return {at(-margin_x, -margin_y), at(1 + margin_x, -margin_y), at(1 + margin_x, 1 + margin_y),
           at(-margin_x, 1 + margin_y)};
 }

@@ -68,7 +68,7 @@ struct JpegReader::Impl {
   ErrorState errors{};
   std::string name;
   bool ends_properly = false;
-  cv::Mat rows;  // a member, because a local would be indeterminate after longjmp
+  cv::Mat rows, last_row;  // members, because a local would be indeterminate after longjmp
 
   [[noreturn]] void fail_now() const { fail(name, " is a damaged JPEG: ", errors.message); }
 };
@@ -126,9 +126,12 @@ cv::Mat JpegReader::read(const cv::Rect& region) {
     JSAMPROW row = rows.ptr(y);
     y += static_cast<int>(jpeg_read_scanlines(&info, &row, 1));
   }
-  // A file that lacks its end marker may be cut anywhere: walk through the rest to find out.
+  // A file that lacks its end marker may be cut anywhere: walk to the last row to find out.
   if (!impl_->ends_properly && info.output_scanline < info.output_height) {
-    jpeg_skip_scanlines(&info, info.output_height - info.output_scanline);
+    impl_->last_row.create(1, static_cast<int>(width), CV_8UC3);
+    JSAMPROW row = impl_->last_row.ptr();
+    jpeg_skip_scanlines(&info, info.output_height - info.output_scanline - 1);
+    jpeg_read_scanlines(&info, &row, 1);
   }
   if (impl_->errors.damaged) impl_->fail_now();
   return rows.colRange(region.x - static_cast<int>(x), region.br().x - static_cast<int>(x));

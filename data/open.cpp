@@ -6,8 +6,8 @@
 #include <functional>
 
 #include "configs/error.h"
-#include "configs/utf8.h"
 #include "data/ccpd.h"
+#include "data/pack.h"
 
 namespace plateforge {
 namespace {
@@ -65,6 +65,22 @@ Listing list_ccpd_part(const Kind::Context& context) {
                                    context.crop.crop});
 }
 
+// Labels were checked when the pack was written, maybe for another region.
+PlateSourcePtr open_pack_part(const Kind::Context& context) {
+  auto source = open_pack(context.part.location);
+  for (int64_t i = 0; i < source->size(); ++i) {
+    try {
+      context.region.encode(source->text(i));
+    } catch (const Error& problem) {
+      const std::string where = context.part.location + " (" + source->name(i) + ")";
+      const Violation violation{"label", where, where + ": " + problem.what()};
+      if (!context.violations) fail(violation.message);
+      context.violations->push_back(violation);
+    }
+  }
+  return source;
+}
+
 const std::vector<Kind>& kinds() {
   using Context = Kind::Context;
   static const std::vector<Kind> kKinds = {
@@ -73,6 +89,7 @@ const std::vector<Kind>& kinds() {
        [](const Context& c) { return open_listing(list_ccpd_part(c), c); }},
       {"crops", {}, [](const Context& c) { return open_listing(list_crops(c.part.location), c); }},
       {"csv", {}, [](const Context& c) { return open_listing(list_csv(c.part.location), c); }},
+      {"pack", {}, [](const Context& c) { return open_pack_part(c); }},
   };
   return kKinds;
 }

@@ -2,9 +2,9 @@
 
 #include <array>
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <opencv2/core.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,8 +48,11 @@ class PlateSource {
   virtual Plate read(const SampleKey& key) const = 0;
   // The label alone, without decoding the picture.
   virtual std::string text(int64_t index) const = 0;
-  // The picture's file; empty when there is none of its own (generators, packs).
-  virtual std::filesystem::path file([[maybe_unused]] int64_t index) const { return {}; }
+  // What messages call the plate, known without reading it: file or generator key.
+  virtual std::string name(int64_t index) const { return "plate " + std::to_string(index); }
+  // Changes when read() would return something else: names, sizes, times and labels of the files
+  // and how they are cropped. nullopt for sources that are not worth caching.
+  virtual std::optional<uint64_t> fingerprint() const { return std::nullopt; }
   // True for real photographs (they may be held out for validation), false for generators.
   virtual bool is_real() const = 0;
 };

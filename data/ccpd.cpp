@@ -202,12 +202,15 @@ Quad ccpd_quad(const CcpdName& name, const std::string& crop) {
     const auto [left, right] = std::minmax({quad[0].x, quad[1].x, quad[2].x, quad[3].x});
     const auto [top, bottom] = std::minmax({quad[0].y, quad[1].y, quad[2].y, quad[3].y});
     quad = rect_quad({cv::Point2f(left, top), cv::Point2f(right, bottom)});
+  } else {
+    require(crop == "rectify", "unknown crop '", crop, "', known: rectify, extents, box");
   }
   return quad;
 }
 
 Listing list_ccpd(const fs::path& root, const CcpdQuery& query) {
   const std::string where = "ccpd:" + root.string();
+  ccpd_quad({}, query.crop);  // an unknown crop is one error, not one per name
   require(fs::is_directory(root), where, ": no such folder");
   const auto paths = query.split.empty() ? walk(root) : read_split(root, query.split);
   Listing listing{root, {}, {}};

@@ -1,0 +1,271 @@
+#include <chrono>
+#include <iostream>
+#include <opencv2/imgcodecs.hpp>
+
+#include "configs/error.h"
+#include "configs/yaml.h"
+#include "data/convert.h"
+#include "data/pack.h"
+#include "data/preview.h"
+#include "data/stats.h"
+#include "data/verify.h"
+#include "data/concat.h"
+#include "train/commands/commands.h"
+
+namespace po = boost::program_options;
+
+namespace plateforge {
+namespace {
+
+// Options that every data subcommand shares.
+struct Source {
+  std::string spec, region = "cn";
+  CropOptions crop;
+  int64_t seed = 1, threads = 0;
+
+  void add_to(po::options_description& options) {
+    options.add_options()("data", po::value(&spec)->required(),
+                          "SPEC: crops:DIR, csv:FILE, ccpd:DIR?subset=S, pack:FILE, synth:REGION?"
+                          "count=N, recombine:DIR, joined by +")(
+        "region", po::value(&region)->default_value(region), "region pack: name or .yaml file")(
+        "crop", po::value(&crop.crop)->default_value(crop.crop), "rectify, extents or box")(
+        "margin", po::value(&crop.margin)->default_value(crop.margin),
+        "widen the crop by this share of its size")("seed", po::value(&seed)->default_value(seed),
+                                                    "of everything random")(
+        "threads", po::value(&threads)->default_value(threads), "0 = all cores");
+  }
+
+  Region load_region() const { return Region::load(region); }
+  Mix open(const Region& pack, std::vector<Violation>* violations = nullptr) const {
+    return open_mix(spec, pack, crop, static_cast<uint64_t>(seed), violations);
+  }
+};
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+int verify_data(const Args& args) {
+  Source source;
+  std::string against, json;
+  VerifyOptions verify;
+  po::options_description options("options");
+  source.add_to(options);
+  options.add_options()("against", po::value(&against),
+                        "training SPEC: also find its plates and pictures in --data")(
+      "time-steps", po::value(&verify.time_steps)->default_value(verify.time_steps),
+      "CTC steps of the network; 0 = do not check")("json", po::value(&json),
+                                                    "write the result here; - is standard output");
+  po::variables_map values;
+  const std::string usage =
+      "plateforge data verify --data SPEC [--against SPEC]\n\nPrints everything that is wrong with "
+      "the plates; exit code 1 when there is anything.";
+  if (!parse_options(args, usage, options, values)) return 0;
+
+  verify.threads = source.threads;
+  const auto region = source.load_region();
+  std::vector<Violation> violations;
+  const auto start = std::chrono::steady_clock::now();
+  const auto mix = source.open(region, &violations);
+  const double index_seconds = seconds_since(start);
+  const auto append = [&](const std::vector<Violation>& found) {
+    violations.insert(violations.end(), found.begin(), found.end());
+  };
+  append(verify_plates(mix, region, verify));
+  if (!against.empty()) {
+    Source train = source;
+    train.spec = against;
+    std::vector<Violation> ignored;  // the training set is verified by its own call
+    append(verify_apart(mix, train.open(region, &ignored), verify));
+  }
+
+  nlohmann::json report = {{"samples", mix.size()},
+                           {"index_seconds", index_seconds},
+                           {"seconds", seconds_since(start)},
+                           {"violations", nlohmann::json::array()}};
+  for (const auto& [kind, name, message] : violations) {
+    report["violations"].push_back({{"kind", kind}, {"source", name}, {"message", message}});
+    if (json != "-") std::cout << kind << ": " << message << '\n';
+  }
+  if (json != "-") {
+    std::cout << mix.size() << " plates, " << violations.size() << " violations\n";
+  }
+  write_json(json, report);
+  return violations.empty() ? 0 : 1;
+}
+
+int stats_data(const Args& args) {
+  Source source;
+  std::string json;
+  bool no_sizes = false;
+  po::options_description options("options");
+  source.add_to(options);
+  options.add_options()("no-sizes", po::bool_switch(&no_sizes), "do not open the pictures")(
+      "json", po::value(&json), "write the counts here; - is standard output");
+  po::variables_map values;
+  const std::string usage =
+      "plateforge data stats --data SPEC\n\nCounts characters, lengths, layouts and sizes.";
+  if (!parse_options(args, usage, options, values)) return 0;
+  const auto region = source.load_region();
+  const auto stats = data_stats(source.open(region), region, !no_sizes, source.threads);
+  if (json != "-") std::cout << stats_table(stats);
+  write_json(json, stats);
+  return 0;
+}
+
+int preview_data(const Args& args) {
+  Source source;
+  std::string out = "preview.png", config;
+  PreviewOptions preview;
+  po::options_description options("options");
+  source.add_to(options);
+  options.add_options()("config", po::value(&config), "take augmentation and input size from here")(
+      "rows", po::value(&preview.rows)->default_value(preview.rows), "plates")(
+      "variants", po::value(&preview.variants)->default_value(preview.variants),
+      "augmented views of each")("out", po::value(&out)->default_value(out), "picture to write");
+  po::variables_map values;
+  const std::string usage =
+      "plateforge data preview --data SPEC [--config F] [--out FILE.png]\n\nDraws plates before "
+      "and "
+      "after augmentation with their labels.";
+  if (!parse_options(args, usage, options, values)) return 0;
+  require(
+      preview.rows >= 1 && preview.rows <= 500 && preview.variants >= 0 && preview.variants <= 50,
+      "--rows takes 1 to 500 and --variants 0 to 50");
+  const RunConfig run = config.empty() ? RunConfig{} : read_run_config(config);
+  const auto region = source.load_region();
+  preview.size = {static_cast<int>(run.model.width), static_cast<int>(run.model.height)};
+  preview.seed = static_cast<uint64_t>(source.seed);
+  const auto sheet = preview_sheet(source.open(region), region, run.augment, preview);
+  bool written = false;
+  try {
+    written = cv::imwrite(out, sheet);
+  } catch (const cv::Exception&) {  // an extension it does not know
+  }
+  require(written, "cannot write ", out, ": expected a writable path that ends in .png or .jpg");
+  std::cout << "wrote " << out << '\n';
+  return 0;
+}
+
+void add_record_options(po::options_description& options, PackOptions& pack) {
+  options.add_options()("width", po::value(&pack.record.width)->default_value(pack.record.width),
+                        "pixels of a packed picture, surroundings included")(
+      "height", po::value(&pack.record.height)->default_value(pack.record.height), "the same")(
+      "surroundings", po::value(&pack.margin)->default_value(pack.margin),
+      "kept on each side, share of the plate's size");
+}
+
+void check_record(const PackOptions& pack) {
+  require(pack.record.width >= 8 && pack.record.width <= 4096 && pack.record.height >= 4 &&
+              pack.record.height <= 4096 && pack.margin >= 0 && pack.margin <= 2,
+          "a packed picture has 8 x 4 to 4096 x 4096 pixels and surroundings of 0 to 2, came ",
+          pack.record.width, " x ", pack.record.height, " and ", pack.margin);
+}
+
+int cache_data(const Args& args) {
+  Source source;
+  std::string folder;
+  PackOptions pack;
+  po::options_description options("options");
+  source.add_to(options);
+  add_record_options(options, pack);
+  options.add_options()("out", po::value(&folder)->required(), "cache folder (data.cache)");
+  po::variables_map values;
+  const std::string usage =
+      "plateforge data cache --data SPEC --out DIR\n\nPacks the photographs of a SPEC as training "
+      "does, unless an up-to-date pack is there.";
+  if (!parse_options(args, usage, options, values)) return 0;
+  check_record(pack);
+  pack.threads = source.threads;
+  const auto region = source.load_region();
+  for (const auto& part : source.open(region).parts) {
+    const auto packed = cached(part.source, pack, folder);
+    std::cout << part.name << ": " << packed->size()
+              << (packed == part.source ? " plates, not cached\n" : " plates, packed\n");
+  }
+  return 0;
+}
+
+int convert_data(const Args& args) {
+  Source source;
+  std::string out, to;
+  PackOptions pack;
+  po::options_description options("options");
+  source.add_to(options);
+  add_record_options(options, pack);
+  options.add_options()("to", po::value(&to)->required(), "crops, csv or pack")(
+      "out", po::value(&out)->required(), "new or empty folder, or the .pack file");
+  po::variables_map values;
+  const std::string usage =
+      "plateforge data convert --data SPEC --to crops|csv|pack --out PATH\n\ncrops: the plates "
+      "alone, "
+      "rectified; csv: pictures with surroundings and a table with corners; pack: one file of "
+      "fixed-size pictures.";
+  if (!parse_options(args, usage, options, values)) return 0;
+  require(to == "crops" || to == "csv" || to == "pack", "--to ", to,
+          " is unknown; known: crops csv pack");
+  check_record(pack);
+  pack.threads = source.threads;
+  const auto region = source.load_region();
+  const auto mix = source.open(region);
+  if (to == "crops") write_crops(mix, out, source.threads);
+  if (to == "csv") write_csv(mix, out, source.threads);
+  if (to == "pack") write_pack(*concat(mix), out, pack);
+  std::cout << "wrote " << mix.size() << " plates to " << out << '\n';
+  return 0;
+}
+
+int synth_data(const Args& args) {
+  std::string region_name = "cn", out;
+  int64_t count = 1000, seed = 1, threads = 0;
+  po::options_description options("options");
+  options.add_options()("region", po::value(&region_name)->default_value(region_name),
+                        "region pack: name or .yaml file")(
+      "count", po::value(&count)->default_value(count), "plates")(
+      "seed", po::value(&seed)->default_value(seed), "of everything random")(
+      "threads", po::value(&threads)->default_value(threads), "0 = all cores")(
+      "out", po::value(&out)->required(), "new or empty folder");
+  po::variables_map values;
+  const std::string usage =
+      "plateforge data synth --region R --count N --out DIR\n\nWrites rendered plates with exact "
+      "labels and corners: images/ and plates.csv, read again as csv:DIR/plates.csv.";
+  if (!parse_options(args, usage, options, values)) return 0;
+  require(count >= 1 && count <= 10'000'000, "--count takes 1 to 10000000, came ", count);
+  const SpecPart part{"synth",
+                      region_name,
+                      {{"count", std::to_string(count)}, {"seed", std::to_string(seed)}},
+                      1.0};
+  const auto region = Region::load(region_name);
+  Mix mix;
+  mix.parts.push_back({open_source(part, region, {}, static_cast<uint64_t>(seed)), 1.0, "synth"});
+  write_csv(mix, out, threads);
+  std::cout << "wrote " << mix.size() << " plates to " << out << "/plates.csv\n";
+  return 0;
+}
+
+struct Subcommand {
+  const char* name;
+  int (*run)(const Args&);
+};
+
+constexpr Subcommand kSubcommands[] = {
+    {"verify", verify_data}, {"stats", stats_data},     {"preview", preview_data},
+    {"cache", cache_data},   {"convert", convert_data}, {"synth", synth_data},
+};
+
+}  // namespace
+
+int data_command(const Args& args) {
+  const std::string known = "verify, stats, preview, cache, convert, synth";
+  if (!args.empty() && (args[0] == "--help" || args[0] == "-h")) {
+    std::cout << "plateforge data " << known << "\n\nEach takes --help.\n";
+    return 0;
+  }
+  require(!args.empty(), "data needs a subcommand: ", known);
+  for (const auto& [name, run] : kSubcommands) {
+    if (args[0] == name) return run({args.begin() + 1, args.end()});
+  }
+  fail("unknown subcommand 'data ", args[0], "'; known: ", known);
+}
+
+}  // namespace plateforge

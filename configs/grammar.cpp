@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "configs/error.h"
 #include "configs/region.h"
 
 namespace plateforge {
@@ -11,6 +12,8 @@ namespace plateforge {
 namespace {
 
 using Place = Grammar::Place;
+
+constexpr int64_t kMostStates = 20000;  // shipped packs have 10 to 70
 
 // The slots of a layout in reading order, rows joined.
 std::vector<const Slot*> flat_slots(const Layout& layout) {
@@ -47,6 +50,7 @@ Grammar::Grammar(const std::vector<Layout>& layouts, int64_t alphabet_size)
   const auto state_of = [&](const std::set<Place>& places) {
     const auto [found, is_new] = states.emplace(places, size());
     if (is_new) places_.emplace_back(places.begin(), places.end());
+    require(size() <= kMostStates, "the layouts have too many ways to leave out characters");
     return found->second;
   };
   state_of(first);

@@ -21,6 +21,7 @@ class Grammar {
   };
   static constexpr int64_t kDead = -1;
 
+  // Throws Error when the layouts have too many ways to leave out characters.
   Grammar(const std::vector<Layout>& layouts, int64_t alphabet_size);
 
   int64_t start() const { return 0; }

@@ -10,6 +10,7 @@
 #include "models/model_file.h"
 #include "optim/optimizer.h"
 #include "train/reader_data.h"
+#include "train/run_setup.h"
 #include "train/runtime.h"
 #include "train/tasks/ctc_reader.h"
 
@@ -83,15 +84,8 @@ Preflight preflight(const RunConfig& config) {
   int64_t parameters = 0;
   for (const auto& parameter : model.network->parameters()) parameters += parameter.numel();
   add("network", text_of(config.model.name, ", ", parameters, " parameters"));
-  const cv::Size size(static_cast<int>(config.model.width), static_cast<int>(config.model.height));
-  Loader val(data.val, region, {.strength = 0, .ops = {}}, {.shuffle = false, .size = size});
-  Loader train(data.train, region, config.augment,
-               {.batch_size = config.data.batch_size,
-                .workers = config.data.workers,
-                .prefetch = config.data.prefetch,
-                .epoch_samples = config.data.epoch_samples,
-                .seed = static_cast<uint64_t>(config.seed),
-                .size = size});
+  Loader val(data.val, region, {.strength = 0, .ops = {}}, val_loader_options(config));
+  Loader train(data.train, region, config.augment, train_loader_options(config));
   CtcReaderTask task(std::move(model), val,
                      {.precision = config.runtime.precision, .device = device});
   const double seconds = seconds_per_step(task, train, config, device);

@@ -92,6 +92,17 @@ Table backward(const TextStates& states, int64_t steps, const Table& probs) {
   return beta;
 }
 
+// Does the grammar accept the text with `symbol` at `position`?
+bool accepts_swap(const Grammar* grammar, const std::vector<int64_t>& symbols, int64_t position,
+                  int64_t symbol) {
+  if (!grammar) return true;
+  int64_t state = grammar->start();
+  for (size_t i = 0; i < symbols.size() && state != Grammar::kDead; ++i) {
+    state = grammar->next(state, static_cast<int64_t>(i) == position ? symbol : symbols[i]);
+  }
+  return state != Grammar::kDead && grammar->accepts(state);
+}
+
 }  // namespace
 
 double ctc_text_log_probability(const LogProbs& log_probs, int64_t blank,
@@ -113,7 +124,8 @@ double ctc_text_log_probability(const LogProbs& log_probs, int64_t blank,
 }
 
 std::vector<double> ctc_symbol_confidence(const LogProbs& log_probs, int64_t blank,
-                                          const std::vector<int64_t>& symbols) {
+                                          const std::vector<int64_t>& symbols,
+                                          const Grammar* grammar) {
   const int64_t steps = log_probs.steps, classes = log_probs.classes;
   const TextStates states{symbols, blank};
   Table probs = scaled_probabilities(log_probs);
@@ -144,9 +156,11 @@ std::vector<double> ctc_symbol_confidence(const LogProbs& log_probs, int64_t bla
         total[i] += run[i] * out;
       }
     }
-    total[static_cast<size_t>(blank)] = 0;
     double sum = 0;
-    for (const double value : total) sum += value;
+    for (int64_t c = 0; c < classes; ++c) {
+      if (c == blank || !accepts_swap(grammar, symbols, state / 2, c)) continue;
+      sum += total[static_cast<size_t>(c)];
+    }
     const double share = total[static_cast<size_t>(states.label(state))] / sum;
     confidence.push_back(std::isfinite(share) ? share : 0);
   }

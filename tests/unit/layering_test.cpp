@@ -38,7 +38,7 @@ const std::map<std::string, Names> kOwners = {
     {"opencv2/", {"data", "export", "train"}},
     {"turbojpeg.h", {"data"}},
     {"ft2build.h", {"data"}},
-    {"protozero/", {"export"}},
+    {"protozero/", {"export", "train"}},  // ONNX files; TensorBoard events
     {"openvino/", {"export"}},
     {"boost/program_options", {"train"}},
 };

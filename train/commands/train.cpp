@@ -6,9 +6,9 @@
 #include "configs/log.h"
 #include "configs/yaml.h"
 #include "data/loader.h"
-#include "models/model_file.h"
 #include "train/commands/commands.h"
 #include "train/reader_data.h"
+#include "train/run_setup.h"
 #include "train/tasks/ctc_reader.h"
 #include "train/trainer.h"
 
@@ -50,19 +50,6 @@ RunConfig open_run_folder(Request& request) {
   return config;
 }
 
-Model make_start(const RunConfig& config, const Region& region) {
-  auto model = make_model(config.model, region, static_cast<uint64_t>(config.seed));
-  if (config.model.init_from.empty()) return model;
-  std::map<std::string, std::string> metadata;
-  const auto tensors = read_tensors(config.model.init_from, metadata);
-  const auto found = metadata.find("region");
-  std::optional<Region> source;
-  if (found != metadata.end()) source = Region::parse(found->second, config.model.init_from);
-  const auto report = take_weights(*model.network, region, tensors, source ? &*source : nullptr);
-  log_info("weights from " + config.model.init_from + ": " + report);
-  return model;
-}
-
 Outcome train_reader(const RunConfig& config, const Request& request) {
   const auto device = set_up_runtime(config.runtime);
   torch::manual_seed(static_cast<uint64_t>(config.seed));
@@ -74,16 +61,8 @@ Outcome train_reader(const RunConfig& config, const Request& request) {
            std::to_string(data.train.size() - data.train.real_size()) +
            " generated ones, validating on " + std::to_string(data.val.size()));
 
-  const cv::Size size(static_cast<int>(config.model.width), static_cast<int>(config.model.height));
-  Loader val(data.val, region, {.strength = 0, .ops = {}},
-             {.batch_size = config.data.batch_size, .workers = 0, .shuffle = false, .size = size});
-  Loader train(data.train, region, config.augment,
-               {.batch_size = config.data.batch_size,
-                .workers = config.data.workers,
-                .prefetch = config.data.prefetch,
-                .epoch_samples = config.data.epoch_samples,
-                .seed = static_cast<uint64_t>(config.seed),
-                .size = size});
+  Loader val(data.val, region, {.strength = 0, .ops = {}}, val_loader_options(config));
+  Loader train(data.train, region, config.augment, train_loader_options(config));
   CtcReaderTask task(
       make_start(config, region), val,
       {.decoder = config.train.decoder, .precision = config.runtime.precision, .device = device});

@@ -7,7 +7,8 @@
 namespace plateforge {
 
 // A user's mistake: one sentence that says where, what was expected, what came and what exists.
-// The program prints it and exits with 2. A programmer's mistake is TORCH_CHECK or std::logic_error.
+// The program prints it and exits with 2. A programmer's mistake is TORCH_CHECK or
+// std::logic_error.
 class Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

@@ -24,7 +24,7 @@ fs::path find_config(const std::string& name, const std::string& folder) {
   if (fs::is_regular_file(name, problem)) return name;
   const fs::path file = fs::path(name).has_extension() ? name : name + ".yaml";
   for (const auto& base : config_folders()) {
-    const fs::path candidate = (base / folder / file).lexically_normal();
+    fs::path candidate = (base / folder / file).lexically_normal();
     if (fs::is_regular_file(candidate, problem)) return candidate;
   }
   return {};

@@ -1,7 +1,5 @@
 #include "configs/yaml.h"
 
-#include <ranges>
-
 #include "configs/atomic_file.h"
 #include "configs/error.h"
 #include "configs/paths.h"
@@ -21,15 +19,15 @@ void apply_override(const std::string& text, RunConfig& config) {
   YamlSource source(origin, /*has_lines=*/false);
   YAML::Node node = source.parse(text.substr(equals + 1));
 
-  std::vector<std::string> keys;
-  for (const auto part : std::views::split(text.substr(0, equals), '.')) {
-    keys.emplace_back(part.begin(), part.end());
-    require(!keys.back().empty(), origin, ": expected section.key=value");
-  }
-  for (const auto& key : std::views::reverse(keys)) {
+  for (std::string path = text.substr(0, equals);;) {
+    const size_t dot = path.rfind('.');
+    const std::string key = path.substr(dot == std::string::npos ? 0 : dot + 1);
+    require(!key.empty(), origin, ": expected section.key=value");
     YAML::Node parent(YAML::NodeType::Map);
     parent[key] = node;
     node.reset(parent);
+    if (dot == std::string::npos) break;
+    path.resize(dot);
   }
   YamlReader reader(node, "", source);
   config.visit(reader);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "configs/visit.h"
@@ -11,7 +12,8 @@ namespace plateforge {
 // The writing visitor: one "key: value" line per member, sections indented. Internal to configs/.
 class YamlWriter {
  public:
-  explicit YamlWriter(std::string& text, std::string indent = "") : text_(text), indent_(indent) {}
+  explicit YamlWriter(std::string& text, std::string indent = "")
+      : text_(text), indent_(std::move(indent)) {}
 
   template <class T, class Constraint>
   void operator()(const char* key, T& value, const char* /*doc*/, const Constraint&) {

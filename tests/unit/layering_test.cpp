@@ -36,7 +36,7 @@ const std::map<std::string, Names> kOwners = {
     {"ATen/", {"data", "models", "losses", "optim", "compress", "export", "train"}},
     {"c10/", {"data", "models", "losses", "optim", "compress", "export", "train"}},
     {"opencv2/", {"data", "export", "train"}},
-    {"turbojpeg.h", {"data"}},
+    {"jpeglib.h", {"data"}},
     {"ft2build.h", {"data"}},
     {"protozero/", {"export", "train"}},  // ONNX files; TensorBoard events
     {"openvino/", {"export"}},

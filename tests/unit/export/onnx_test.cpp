@@ -1,0 +1,136 @@
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "configs/error.h"
+#include "export/interpreter.h"
+#include "export/onnx_export.h"
+#include "export/onnx_reader.h"
+#include "export/onnx_writer.h"
+#include "export/passes.h"
+#include "models/graph/trace.h"
+#include "tests/support/small_nets.h"
+
+namespace plateforge {
+namespace {
+
+OnnxModel exported(Network& network, const Shape& input) {
+  auto graph = trace(network, input);
+  prepare_for_export(graph);
+  return to_onnx(std::move(graph), 13, {{"alphabet", "[\"京\"]"}, {"blank", "1"}});
+}
+
+TEST(Onnx, FileReadsBackEqual) {
+  PlainCnn network;
+  randomize(network, 1);
+  const auto written = exported(network, {-1, 3, 12, 20});
+  const auto read = decode_onnx(encode_onnx(written), "file");
+  EXPECT_EQ(read.ir_version, 7);
+  EXPECT_EQ(read.opset, 13);
+  EXPECT_EQ(read.metadata, written.metadata);
+  EXPECT_EQ(read.inputs[0].name, "images");
+  EXPECT_EQ(read.inputs[0].shape, (Shape{-1, 3, 12, 20}));
+  EXPECT_EQ(read.outputs[0].name, "logits");
+  ASSERT_EQ(read.initializers.size(), written.initializers.size());
+  for (size_t i = 0; i < read.initializers.size(); ++i) {
+    EXPECT_EQ(read.initializers[i].first, written.initializers[i].first);
+    EXPECT_TRUE(torch::equal(read.initializers[i].second, written.initializers[i].second));
+  }
+  ASSERT_EQ(read.nodes.size(), written.nodes.size());
+  for (size_t i = 0; i < read.nodes.size(); ++i) {
+    EXPECT_EQ(read.nodes[i].op_type, written.nodes[i].op_type);
+    EXPECT_EQ(read.nodes[i].inputs, written.nodes[i].inputs);
+    EXPECT_EQ(read.nodes[i].attributes.size(), written.nodes[i].attributes.size());
+  }
+  EXPECT_EQ(encode_onnx(read), encode_onnx(written));
+}
+
+TEST(Onnx, InterpreterRunsTheFileLikeTheNetwork) {
+  const torch::NoGradGuard no_grad;
+  PlainCnn plain;
+  ContextCnn even(6), odd(7);
+  for (Network* network : {static_cast<Network*>(&plain), static_cast<Network*>(&even),
+                           static_cast<Network*>(&odd)}) {
+    randomize(*network, 2);
+    network->eval();
+    for (const int64_t batch : {1, 4}) {
+      for (const int64_t declared : {batch, int64_t{-1}}) {
+        const auto file = encode_onnx(exported(*network, {declared, 3, 13, 21}));
+        const OnnxInterpreter interpreter(decode_onnx(file, "file"), "file");
+        const auto images = torch::randn({batch, 3, 13, 21});
+        const auto expected = network->forward(images), got = interpreter.run(images);
+        ASSERT_EQ(expected.sizes(), got.sizes());
+        EXPECT_LT((expected - got).abs().max().item<float>(), 1e-4F * expected.abs().max().item<float>());
+      }
+    }
+  }
+}
+
+std::string error_of(const std::string& bytes) {
+  try {
+    OnnxInterpreter(decode_onnx(bytes, "plate.onnx"), "plate.onnx");
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Onnx, EveryCutFileIsOneError) {
+  ContextCnn network(2);
+  const auto file = encode_onnx(exported(network, {1, 3, 6, 8}));
+  // Metadata at the end is the one part that a reader can do without.
+  const auto needed = file.find("alphabet") - 16;
+  for (size_t length = 0; length < needed; ++length) {
+    const auto text = error_of(file.substr(0, length));
+    ASSERT_NE(text.find("plate.onnx"), std::string::npos) << "cut at " << length << ": " << text;
+  }
+}
+
+TEST(Onnx, FlippedBytesNeverCrash) {
+  ContextCnn network(2);
+  const auto file = encode_onnx(exported(network, {1, 3, 6, 8}));
+  std::mt19937 random(1);
+  int refused = 0;
+  for (int trial = 0; trial < 20000; ++trial) {
+    auto broken = file;
+    for (int flips = 1 + trial % 3; flips > 0; --flips) {
+      broken[random() % broken.size()] = static_cast<char>(random());
+    }
+    refused += !error_of(broken).empty();
+  }
+  EXPECT_GT(refused, 1000);
+}
+
+TEST(Onnx, TensorThatClaimsTooMuchIsRefusedBeforeAllocation) {
+  OnnxBuilder builder;
+  const auto x = builder.input("x", {2});
+  builder.output(builder.add("y", x, builder.initializer("c", torch::zeros({2}))), {2});
+  auto file = encode_onnx(builder.model());
+  const std::string two_floats("\x08\x02\x10\x01", 4);  // dims: 2, data_type: float
+  const auto at = file.find(two_floats);
+  ASSERT_NE(at, std::string::npos);
+  file[at + 1] = 0x7f;
+  const auto text = error_of(file);
+  EXPECT_NE(text.find("tensor 'c' of shape [127] has only 8 bytes in the file"), std::string::npos)
+      << text;
+}
+
+TEST(Onnx, UnknownOperatorIsOneError) {
+  OnnxModel model;
+  model.inputs = {{"x", {1}}};
+  model.outputs = {{"y", {1}}};
+  model.nodes = {{"Frobnicate", "n", {"x"}, {"y"}, {}}};
+  const auto text = error_of(encode_onnx(model));
+  EXPECT_NE(text.find("plate.onnx: node 'n' has the unknown operator 'Frobnicate'; known: Add"),
+            std::string::npos)
+      << text;
+}
+
+TEST(Onnx, OpsetOutsideTheTableIsOneError) {
+  PlainCnn network;
+  auto graph = trace(network, {1, 3, 8, 8});
+  EXPECT_THROW(to_onnx(graph, 9, {}), Error);
+}
+
+}  // namespace
+}  // namespace plateforge

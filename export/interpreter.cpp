@@ -1,6 +1,7 @@
 #include "export/interpreter.h"
 
 #include <functional>
+#include <limits>
 #include <map>
 #include <vector>
 
@@ -56,7 +57,7 @@ Tensor padded(const Call& call, double fill) {
 
 Tensor conv(const Call& call) {
   return torch::conv2d(padded(call, 0), call[1], call.optional(2), call.list("strides", {1, 1}),
-                       /*padding=*/0, call.list("dilations", {1, 1}),
+                       std::vector<int64_t>{0, 0}, call.list("dilations", {1, 1}),
                        call.get<int64_t>("group", 1));
 }
 
@@ -95,9 +96,9 @@ Tensor reduce_mean(const Call& call) {
 Tensor slice(const Call& call) {
   const auto starts = call.integers(1), ends = call.integers(2), axes = call.integers(3);
   const auto steps = call.has(4) ? call.integers(4) : std::vector<int64_t>(starts.size(), 1);
-  require(ends.size() == starts.size() && axes.size() == starts.size() &&
-              steps.size() == starts.size(),
-          "starts, ends, axes and steps differ in length");
+  require(
+      ends.size() == starts.size() && axes.size() == starts.size() && steps.size() == starts.size(),
+      "starts, ends, axes and steps differ in length");
   auto x = call[0];
   for (size_t i = 0; i < starts.size(); ++i) {
     x = x.slice(axes[i], starts[i], ends[i], steps[i]);
@@ -130,11 +131,15 @@ const std::map<std::string, Operator>& operators() {
       {"AveragePool", average_pool},
       {"BatchNormalization", batch_normalization},
       {"Clip", clip},
-      {"Concat", [](const Call& in) { return torch::cat(in.inputs(), in.get<int64_t>("axis", 0)); }},
+      {"Concat",
+       [](const Call& in) { return torch::cat(in.inputs(), in.get<int64_t>("axis", 0)); }},
       {"Conv", conv},
       {"Div", [](const Call& in) { return in[0] / in[1]; }},
       {"Gemm", gemm},
-      {"GlobalAveragePool", [](const Call& in) { return in[0].mean({2, 3}, true); }},
+      {"GlobalAveragePool",
+       [](const Call& in) {
+         return in[0].mean({2, 3}, true);
+       }},
       {"Identity", [](const Call& in) { return in[0]; }},
       {"LogSoftmax", [](const Call& in) { return in[0].log_softmax(in.get<int64_t>("axis", -1)); }},
       {"MatMul", [](const Call& in) { return torch::matmul(in[0], in[1]); }},

@@ -66,37 +66,37 @@ class Emitter {
     }
     const auto in = edges(node);
     std::visit(
-        Overloaded{
-            [&](const op::Conv& o) {
-              const auto& weight = graph_.shape(node.inputs[1]);
-              b.conv(out, in[0], in[1], in.size() > 2 ? &in[2] : nullptr, {weight[2], weight[3]}, o);
-            },
-            [&](const op::Linear&) {},
-            [&](const op::MatMul&) { b.matmul(out, in[0], in[1]); },
-            [&](const op::BatchNorm& o) { b.batch_normalization(out, in, o.epsilon); },
-            [&](const op::MaxPool& o) { b.max_pool(out, in[0], o); },
-            [&](const op::AveragePool& o) { b.average_pool(out, in[0], o); },
-            [&](const op::Mean& o) {
-              const bool global = o.keep_axes && o.axes == Shape{2, 3} &&
-                                  graph_.shape(node.inputs[0]).size() == 4;
-              global ? b.global_average_pool(out, in[0]) : b.reduce_mean(out, in[0], o);
-            },
-            [&](const op::Slice& o) { b.slice(out, in[0], o); },
-            [&](const op::Concat& o) { b.concat(out, in, o.axis); },
-            [&](const op::Reshape& o) { b.reshape(out, in[0], o.shape); },
-            [&](const op::Permute& o) { b.transpose(out, in[0], o.order); },
-            [&](const op::Clamp& o) { b.clip(out, in[0], o.low, o.high); },
-            [&](const op::Softmax& o) { b.softmax(out, in[0], o.axis); },
-            [&](const op::LogSoftmax& o) { b.log_softmax(out, in[0], o.axis); },
-            [&](const op::Identity&) { b.identity(out, in[0]); },
-            [&](const op::Relu&) { b.relu(out, in[0]); },
-            [&](const op::Sigmoid&) { b.sigmoid(out, in[0]); },
-            [&](const op::Tanh&) { b.tanh(out, in[0]); },
-            [&](const op::Sqrt&) { b.sqrt(out, in[0]); },
-            [&](const op::Add&) { b.add(out, in[0], in[1]); },
-            [&](const op::Subtract&) { b.sub(out, in[0], in[1]); },
-            [&](const op::Multiply&) { b.mul(out, in[0], in[1]); },
-            [&](const op::Divide&) { b.div(out, in[0], in[1]); }},
+        Overloaded{[&](const op::Conv& o) {
+                     const auto& weight = graph_.shape(node.inputs[1]);
+                     b.conv(out, in[0], in[1], in.size() > 2 ? &in[2] : nullptr,
+                            {weight[2], weight[3]}, o);
+                   },
+                   [&](const op::Linear&) {},
+                   [&](const op::MatMul&) { b.matmul(out, in[0], in[1]); },
+                   [&](const op::BatchNorm& o) { b.batch_normalization(out, in, o.epsilon); },
+                   [&](const op::MaxPool& o) { b.max_pool(out, in[0], o); },
+                   [&](const op::AveragePool& o) { b.average_pool(out, in[0], o); },
+                   [&](const op::Mean& o) {
+                     const bool global = o.keep_axes && o.axes == Shape{2, 3} &&
+                                         graph_.shape(node.inputs[0]).size() == 4;
+                     global ? b.global_average_pool(out, in[0]) : b.reduce_mean(out, in[0], o);
+                   },
+                   [&](const op::Slice& o) { b.slice(out, in[0], o); },
+                   [&](const op::Concat& o) { b.concat(out, in, o.axis); },
+                   [&](const op::Reshape& o) { b.reshape(out, in[0], o.shape); },
+                   [&](const op::Permute& o) { b.transpose(out, in[0], o.order); },
+                   [&](const op::Clamp& o) { b.clip(out, in[0], o.low, o.high); },
+                   [&](const op::Softmax& o) { b.softmax(out, in[0], o.axis); },
+                   [&](const op::LogSoftmax& o) { b.log_softmax(out, in[0], o.axis); },
+                   [&](const op::Identity&) { b.identity(out, in[0]); },
+                   [&](const op::Relu&) { b.relu(out, in[0]); },
+                   [&](const op::Sigmoid&) { b.sigmoid(out, in[0]); },
+                   [&](const op::Tanh&) { b.tanh(out, in[0]); },
+                   [&](const op::Sqrt&) { b.sqrt(out, in[0]); },
+                   [&](const op::Add&) { b.add(out, in[0], in[1]); },
+                   [&](const op::Subtract&) { b.sub(out, in[0], in[1]); },
+                   [&](const op::Multiply&) { b.mul(out, in[0], in[1]); },
+                   [&](const op::Divide&) { b.div(out, in[0], in[1]); }},
         node.op);
   }
 
@@ -123,9 +123,12 @@ OnnxModel to_onnx(Graph graph, int64_t opset, const std::map<std::string, std::s
 }
 
 std::map<std::string, std::string> onnx_metadata(const Model& model, const std::string& profile) {
-  const nlohmann::json preprocessing = {
-      {"channels", "BGR"},         {"layout", "NCHW"}, {"width", model.config.width},
-      {"height", model.config.height}, {"mean", 127.5},    {"scale", 1.0 / 128}};
+  const nlohmann::json preprocessing = {{"channels", "BGR"},
+                                        {"layout", "NCHW"},
+                                        {"width", model.config.width},
+                                        {"height", model.config.height},
+                                        {"mean", 127.5},
+                                        {"scale", 1.0 / 128}};
   return {{"region", model.region.name()},
           {"alphabet", nlohmann::json(model.region.alphabet()).dump()},
           {"blank", std::to_string(model.region.blank())},

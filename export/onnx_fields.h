@@ -10,8 +10,13 @@ namespace plateforge::onnx {
 
 namespace model {
 enum Field : uint32_t {
-  kIrVersion = 1, kProducerName = 2, kProducerVersion = 3, kDocString = 6, kGraph = 7,
-  kOpsetImport = 8, kMetadataProps = 14
+  kIrVersion = 1,
+  kProducerName = 2,
+  kProducerVersion = 3,
+  kDocString = 6,
+  kGraph = 7,
+  kOpsetImport = 8,
+  kMetadataProps = 14
 };
 }
 namespace opset {
@@ -28,15 +33,33 @@ enum Field : uint32_t { kInput = 1, kOutput = 2, kName = 3, kOpType = 4, kAttrib
 }
 namespace attribute {
 enum Field : uint32_t {
-  kName = 1, kFloat = 2, kInt = 3, kString = 4, kTensor = 5, kFloats = 7, kInts = 8, kType = 20
+  kName = 1,
+  kFloat = 2,
+  kInt = 3,
+  kString = 4,
+  kTensor = 5,
+  kFloats = 7,
+  kInts = 8,
+  kType = 20
 };
 enum Type : int32_t {
-  kFloatType = 1, kIntType = 2, kStringType = 3, kTensorType = 4, kFloatsType = 6, kIntsType = 7
+  kFloatType = 1,
+  kIntType = 2,
+  kStringType = 3,
+  kTensorType = 4,
+  kFloatsType = 6,
+  kIntsType = 7
 };
-}
+}  // namespace attribute
 namespace tensor {
 enum Field : uint32_t {
-  kDims = 1, kDataType = 2, kFloatData = 4, kInt32Data = 5, kInt64Data = 7, kName = 8, kRawData = 9
+  kDims = 1,
+  kDataType = 2,
+  kFloatData = 4,
+  kInt32Data = 5,
+  kInt64Data = 7,
+  kName = 8,
+  kRawData = 9
 };
 }
 namespace value_info {

@@ -121,9 +121,12 @@ Tensor read_tensor(Fields in, std::string* name) {
         in.integers(onnx::tensor::kInt64Data, parts.integers)) {
       continue;
     }
-    if (in.is(onnx::tensor::kDataType, kVarint)) parts.type = in.integer();
-    else if (in.is(onnx::tensor::kName, kBytes)) parts.name = in.text();
-    else if (in.is(onnx::tensor::kRawData, kBytes)) parts.raw = in.view();
+    if (in.is(onnx::tensor::kDataType, kVarint))
+      parts.type = in.integer();
+    else if (in.is(onnx::tensor::kName, kBytes))
+      parts.name = in.text();
+    else if (in.is(onnx::tensor::kRawData, kBytes))
+      parts.raw = in.view();
   }
   if (name) *name = parts.name;
   return assemble(parts);
@@ -140,15 +143,21 @@ struct AttributeParts {
 
 OnnxAttribute assemble(const AttributeParts& parts) {
   switch (parts.type) {
-    case onnx::attribute::kIntType: return parts.integer;
-    case onnx::attribute::kFloatType: return parts.real;
-    case onnx::attribute::kStringType: return parts.text;
-    case onnx::attribute::kIntsType: return parts.integers;
-    case onnx::attribute::kFloatsType: return parts.reals;
+    case onnx::attribute::kIntType:
+      return parts.integer;
+    case onnx::attribute::kFloatType:
+      return parts.real;
+    case onnx::attribute::kStringType:
+      return parts.text;
+    case onnx::attribute::kIntsType:
+      return parts.integers;
+    case onnx::attribute::kFloatsType:
+      return parts.reals;
     case onnx::attribute::kTensorType:
       require(parts.tensor.has_value(), "attribute '", parts.name, "' lacks its tensor");
       return *parts.tensor;
-    default: fail("attribute '", parts.name, "' has the unknown type code ", parts.type);
+    default:
+      fail("attribute '", parts.name, "' has the unknown type code ", parts.type);
   }
 }
 
@@ -159,11 +168,16 @@ void read_attribute(Fields in, OnnxNode& node) {
         in.reals(onnx::attribute::kFloats, parts.reals)) {
       continue;
     }
-    if (in.is(onnx::attribute::kName, kBytes)) parts.name = in.text();
-    else if (in.is(onnx::attribute::kType, kVarint)) parts.type = in.integer();
-    else if (in.is(onnx::attribute::kInt, kVarint)) parts.integer = in.integer();
-    else if (in.is(onnx::attribute::kFloat, kFixed32)) parts.real = in.real();
-    else if (in.is(onnx::attribute::kString, kBytes)) parts.text = in.text();
+    if (in.is(onnx::attribute::kName, kBytes))
+      parts.name = in.text();
+    else if (in.is(onnx::attribute::kType, kVarint))
+      parts.type = in.integer();
+    else if (in.is(onnx::attribute::kInt, kVarint))
+      parts.integer = in.integer();
+    else if (in.is(onnx::attribute::kFloat, kFixed32))
+      parts.real = in.real();
+    else if (in.is(onnx::attribute::kString, kBytes))
+      parts.text = in.text();
     else if (in.is(onnx::attribute::kTensor, kBytes)) {
       parts.tensor = read_tensor(Fields(in.message()), nullptr);
     }
@@ -174,11 +188,16 @@ void read_attribute(Fields in, OnnxNode& node) {
 OnnxNode read_node(Fields in) {
   OnnxNode node;
   while (in.next()) {
-    if (in.is(onnx::node::kInput, kBytes)) node.inputs.push_back(in.text());
-    else if (in.is(onnx::node::kOutput, kBytes)) node.outputs.push_back(in.text());
-    else if (in.is(onnx::node::kName, kBytes)) node.name = in.text();
-    else if (in.is(onnx::node::kOpType, kBytes)) node.op_type = in.text();
-    else if (in.is(onnx::node::kAttribute, kBytes)) read_attribute(Fields(in.message()), node);
+    if (in.is(onnx::node::kInput, kBytes))
+      node.inputs.push_back(in.text());
+    else if (in.is(onnx::node::kOutput, kBytes))
+      node.outputs.push_back(in.text());
+    else if (in.is(onnx::node::kName, kBytes))
+      node.name = in.text();
+    else if (in.is(onnx::node::kOpType, kBytes))
+      node.op_type = in.text();
+    else if (in.is(onnx::node::kAttribute, kBytes))
+      read_attribute(Fields(in.message()), node);
   }
   return node;
 }
@@ -215,16 +234,20 @@ void read_type(Fields in, OnnxValue& value) {
 OnnxValue read_value(Fields in) {
   OnnxValue value;
   while (in.next()) {
-    if (in.is(onnx::value_info::kName, kBytes)) value.name = in.text();
-    else if (in.is(onnx::value_info::kType, kBytes)) read_type(Fields(in.message()), value);
+    if (in.is(onnx::value_info::kName, kBytes))
+      value.name = in.text();
+    else if (in.is(onnx::value_info::kType, kBytes))
+      read_type(Fields(in.message()), value);
   }
   return value;
 }
 
 void read_graph(Fields in, OnnxModel& model) {
   while (in.next()) {
-    if (in.is(onnx::graph::kName, kBytes)) model.graph_name = in.text();
-    else if (in.is(onnx::graph::kNode, kBytes)) model.nodes.push_back(read_node(Fields(in.message())));
+    if (in.is(onnx::graph::kName, kBytes))
+      model.graph_name = in.text();
+    else if (in.is(onnx::graph::kNode, kBytes))
+      model.nodes.push_back(read_node(Fields(in.message())));
     else if (in.is(onnx::graph::kInitializer, kBytes)) {
       std::string name;
       auto value = read_tensor(Fields(in.message()), &name);
@@ -241,8 +264,10 @@ int64_t read_opset(Fields in) {
   std::string domain;
   int64_t version = 0;
   while (in.next()) {
-    if (in.is(onnx::opset::kDomain, kBytes)) domain = in.text();
-    else if (in.is(onnx::opset::kVersion, kVarint)) version = in.integer();
+    if (in.is(onnx::opset::kDomain, kBytes))
+      domain = in.text();
+    else if (in.is(onnx::opset::kVersion, kVarint))
+      version = in.integer();
   }
   require(domain.empty(), "the operator domain '", domain, "' is unknown");
   return version;
@@ -251,8 +276,10 @@ int64_t read_opset(Fields in) {
 void read_entry(Fields in, OnnxModel& model) {
   std::string key, value;
   while (in.next()) {
-    if (in.is(onnx::entry::kKey, kBytes)) key = in.text();
-    else if (in.is(onnx::entry::kValue, kBytes)) value = in.text();
+    if (in.is(onnx::entry::kKey, kBytes))
+      key = in.text();
+    else if (in.is(onnx::entry::kValue, kBytes))
+      value = in.text();
   }
   model.metadata[key] = value;
 }
@@ -261,22 +288,29 @@ OnnxModel read_model(Fields in) {
   OnnxModel model;
   model.ir_version = model.opset = 0;
   while (in.next()) {
-    if (in.is(onnx::model::kIrVersion, kVarint)) model.ir_version = in.integer();
-    else if (in.is(onnx::model::kProducerName, kBytes)) model.producer_name = in.text();
-    else if (in.is(onnx::model::kProducerVersion, kBytes)) model.producer_version = in.text();
-    else if (in.is(onnx::model::kDocString, kBytes)) model.doc_string = in.text();
-    else if (in.is(onnx::model::kGraph, kBytes)) read_graph(Fields(in.message()), model);
-    else if (in.is(onnx::model::kOpsetImport, kBytes)) model.opset = read_opset(Fields(in.message()));
-    else if (in.is(onnx::model::kMetadataProps, kBytes)) read_entry(Fields(in.message()), model);
+    if (in.is(onnx::model::kIrVersion, kVarint))
+      model.ir_version = in.integer();
+    else if (in.is(onnx::model::kProducerName, kBytes))
+      model.producer_name = in.text();
+    else if (in.is(onnx::model::kProducerVersion, kBytes))
+      model.producer_version = in.text();
+    else if (in.is(onnx::model::kDocString, kBytes))
+      model.doc_string = in.text();
+    else if (in.is(onnx::model::kGraph, kBytes))
+      read_graph(Fields(in.message()), model);
+    else if (in.is(onnx::model::kOpsetImport, kBytes))
+      model.opset = read_opset(Fields(in.message()));
+    else if (in.is(onnx::model::kMetadataProps, kBytes))
+      read_entry(Fields(in.message()), model);
   }
   return model;
 }
 
 void check(const OnnxModel& model) {
   require(model.ir_version > 0 && model.opset > 0, "IR version or opset is missing");
-  require(!model.nodes.empty() && !model.inputs.empty() && !model.outputs.empty(),
-          "it has ", model.nodes.size(), " nodes, ", model.inputs.size(), " inputs and ",
-          model.outputs.size(), " outputs, at least one of each is needed");
+  require(!model.nodes.empty() && !model.inputs.empty() && !model.outputs.empty(), "it has ",
+          model.nodes.size(), " nodes, ", model.inputs.size(), " inputs and ", model.outputs.size(),
+          " outputs, at least one of each is needed");
   std::set<std::string> known;
   for (const auto& input : model.inputs) known.insert(input.name);
   for (const auto& [name, value] : model.initializers) known.insert(name);

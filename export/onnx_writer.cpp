@@ -147,8 +147,8 @@ Edge OnnxBuilder::initializer(const std::string& name, const Tensor& value) {
   return {name};
 }
 
-Edge OnnxBuilder::conv(const std::string& name, const Edge& x, const Edge& weight,
-                       const Edge* bias, const Shape& kernel, const op::Conv& conv) {
+Edge OnnxBuilder::conv(const std::string& name, const Edge& x, const Edge& weight, const Edge* bias,
+                       const Shape& kernel, const op::Conv& conv) {
   std::vector<Edge> inputs{x, weight};
   if (bias) inputs.push_back(*bias);
   // kernel_shape could be inferred from the weight, but OpenCV 4.6 demands it.
@@ -177,10 +177,9 @@ Edge OnnxBuilder::batch_normalization(const std::string& name, const std::vector
 }
 
 Edge OnnxBuilder::max_pool(const std::string& name, const Edge& x, const op::MaxPool& pool) {
-  return append("MaxPool", name, {x},
-                {{"kernel_shape", pool.kernel},
-                 {"strides", pool.stride},
-                 {"pads", both_ends(pool.padding)}});
+  return append(
+      "MaxPool", name, {x},
+      {{"kernel_shape", pool.kernel}, {"strides", pool.stride}, {"pads", both_ends(pool.padding)}});
 }
 
 Edge OnnxBuilder::average_pool(const std::string& name, const Edge& x,
@@ -203,10 +202,10 @@ Edge OnnxBuilder::reduce_mean(const std::string& name, const Edge& x, const op::
 }
 
 Edge OnnxBuilder::slice(const std::string& name, const Edge& x, const op::Slice& slice) {
-  return append("Slice", name,
-                {x, integers(name + ".starts", {slice.start}),
-                 integers(name + ".ends", {slice.stop}), integers(name + ".axes", {slice.axis}),
-                 integers(name + ".steps", {slice.step})});
+  return append(
+      "Slice", name,
+      {x, integers(name + ".starts", {slice.start}), integers(name + ".ends", {slice.stop}),
+       integers(name + ".axes", {slice.axis}), integers(name + ".steps", {slice.step})});
 }
 
 Edge OnnxBuilder::concat(const std::string& name, const std::vector<Edge>& parts, int64_t axis) {

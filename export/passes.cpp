@@ -10,7 +10,8 @@ namespace {
 
 using torch::Tensor;
 
-// --- BatchNorm ------------------------------------------------------------------------------------
+// --- BatchNorm
+// ------------------------------------------------------------------------------------
 
 // y = (x - mean) * weight / sqrt(variance + epsilon) + bias as y = x * scale + shift, per channel.
 struct Affine {
@@ -18,7 +19,9 @@ struct Affine {
 };
 
 Affine affine(const Graph& graph, const Node& norm, double epsilon) {
-  const auto value = [&](size_t i) { return graph.tensor(norm.inputs[i]).value.to(torch::kDouble); };
+  const auto value = [&](size_t i) {
+    return graph.tensor(norm.inputs[i]).value.to(torch::kDouble);
+  };
   const auto scale = value(1) / (value(4) + epsilon).sqrt();
   return {scale, value(2) - value(3) * scale};
 }
@@ -56,7 +59,8 @@ void absorb(Graph& graph, Node& node, const Affine& norm) {
   set_constant(graph, node, 1, weight * norm.scale.reshape(per_output));
 }
 
-// --- portable spellings ---------------------------------------------------------------------------
+// --- portable spellings
+// ---------------------------------------------------------------------------
 
 // The graph with nodes inserted: rewriting passes append to `nodes` in order.
 class Rewriter {
@@ -120,10 +124,10 @@ TensorId spread_mean(Graph& graph, Rewriter& rewriter, const Node& mean, const S
   const auto k = view[1];
   const auto viewed = rewriter.add(op::Reshape{view}, mean.name + ".view", {mean.inputs[0]}, view);
   const Shape column{view[0], k, 1, 1};
-  const auto parts =
-      rewriter.add(op::Mean{{2, 3}, true}, mean.name + ".parts", {viewed}, column);
-  const auto weight = graph.add_literal(
-      mean.name + ".weight", torch::full({k, k, 1, 1}, 1.0 / static_cast<double>(k), torch::kFloat));
+  const auto parts = rewriter.add(op::Mean{{2, 3}, true}, mean.name + ".parts", {viewed}, column);
+  const auto weight =
+      graph.add_literal(mean.name + ".weight",
+                        torch::full({k, k, 1, 1}, 1.0 / static_cast<double>(k), torch::kFloat));
   return rewriter.add(op::Conv{{1, 1}, {0, 0}, {1, 1}, 1}, mean.name + ".mix", {parts, weight},
                       column);
 }
@@ -139,8 +143,8 @@ void spell_scaling_by_mean(Graph& graph) {
   for (size_t i = 0; i < rewriter.old_nodes().size(); ++i) {
     const auto node = rewriter.old_nodes()[i];
     if (at_mean[i]) {
-      spread[i] = spread_mean(graph, rewriter, node,
-                              *multi_channel_view(graph.shape(node.inputs[0])));
+      spread[i] =
+          spread_mean(graph, rewriter, node, *multi_channel_view(graph.shape(node.inputs[0])));
     } else if (at_scaling[i]) {
       const auto shape = graph.shape(node.output);
       const auto view = *multi_channel_view(shape);

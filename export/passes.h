@@ -13,15 +13,17 @@ void remove_identities(Graph& graph);
 // A node that reads only constants becomes a constant.
 void fold_constants(Graph& graph);
 
-// BatchNorm after a Conv or Linear that nothing else reads goes into its weight and bias, in double.
+// BatchNorm after a Conv or Linear that nothing else reads goes into its weight and bias, in
+// double.
 void fold_batch_norm(Graph& graph);
 
 // Spells what some runtime would refuse or get wrong in a form that ONNX Runtime, OpenVINO,
 // OpenCV 4.6 and TVM all run:
 // * x / mean(y) and x * mean(y) with a mean over C, H and W per sample. OpenCV 4.6 broadcasts a
-//   computed operand only when it has an extent other than 1 besides the batch. So x and y are viewed as [N, k, A, B],
-//   averaged over A and B, the k averages are averaged by a 1x1 convolution into k equal ones, and
-//   the division happens in that view; k is the smallest divisor of C*H*W above 1.
+//   computed operand only when it has an extent other than 1 besides the batch. So x and y are
+//   viewed as [N, k, A, B], averaged over A and B, the k averages are averaged by a 1x1 convolution
+//   into k equal ones, and the division happens in that view; k is the smallest divisor of C*H*W
+//   above 1.
 // * a mean over H alone, as the average pooling of one column.
 void spell_portably(Graph& graph);
 

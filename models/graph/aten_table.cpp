@@ -207,8 +207,7 @@ TensorId silu(AtenCall& call) {
 TensorId hard_swish(AtenCall& call) {
   const auto x = call.tensor("self");
   auto& graph = call.graph();
-  const auto shifted = call.emit(
-      op::Add{}, {x, graph.add_literal("three", torch::tensor(3.F))});
+  const auto shifted = call.emit(op::Add{}, {x, graph.add_literal("three", torch::tensor(3.F))});
   const auto gate = call.emit(op::Clamp{0, 6}, {shifted});
   const auto sixth = graph.add_literal("sixth", torch::tensor(1.F / 6));
   return call.emit(op::Multiply{}, {x, call.emit(op::Multiply{}, {gate, sixth})});
@@ -224,8 +223,8 @@ TensorId softmax(AtenCall& call) {
 std::optional<TensorId> transposed_weight(const Graph& graph, TensorId id) {
   const auto* node = graph.producer(id);
   const auto* permute = node ? node->as<op::Permute>() : nullptr;
-  const bool matches = permute && permute->order == Shape{1, 0} &&
-                       graph.tensor(node->inputs[0]).is_constant();
+  const bool matches =
+      permute && permute->order == Shape{1, 0} && graph.tensor(node->inputs[0]).is_constant();
   return matches ? std::optional(node->inputs[0]) : std::nullopt;
 }
 
@@ -255,7 +254,8 @@ TensorId identity(AtenCall& call) {
 
 TensorId to(AtenCall& call) {
   const auto type = call.has("dtype") ? call.integer("dtype") : static_cast<int64_t>(torch::kFloat);
-  call.expect(type == static_cast<int64_t>(torch::kFloat), "a conversion to another type than float");
+  call.expect(type == static_cast<int64_t>(torch::kFloat),
+              "a conversion to another type than float");
   return call.emit(op::Identity{}, {call.tensor("self")});
 }
 
@@ -292,7 +292,8 @@ Shape AtenCall::pair(const std::string& name) const {
   const auto& constant = argument(name).constant;
   expect(constant.isList(), "argument " + name + " is not a list of numbers");
   const auto values = constant.toIntVector();
-  expect(values.size() == 1 || values.size() == 2, "argument " + name + " is not one or two numbers");
+  expect(values.size() == 1 || values.size() == 2,
+         "argument " + name + " is not one or two numbers");
   return values.size() == 1 ? Shape{values[0], values[0]} : values;
 }
 

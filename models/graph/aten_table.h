@@ -25,7 +25,9 @@ using AtenArguments = std::map<std::string, AtenArgument>;
 class AtenCall {
  public:
   AtenCall(Graph& graph, std::string kind, const AtenArguments& arguments, Shape output_shape)
-      : graph_(graph), kind_(std::move(kind)), arguments_(arguments),
+      : graph_(graph),
+        kind_(std::move(kind)),
+        arguments_(arguments),
         shape_(std::move(output_shape)) {}
 
   const std::string& kind() const { return kind_; }

@@ -40,8 +40,8 @@ TensorId Graph::add_node(Op op, const std::string& name, std::vector<TensorId> n
 }
 
 const Node* Graph::producer(TensorId id) const {
-  const auto found = std::find_if(nodes.begin(), nodes.end(),
-                                  [&](const Node& node) { return node.output == id; });
+  const auto found =
+      std::find_if(nodes.begin(), nodes.end(), [&](const Node& node) { return node.output == id; });
   return found == nodes.end() ? nullptr : &*found;
 }
 
@@ -115,17 +115,14 @@ std::string shape_text(const Shape& shape) {
 int64_t macs(const Graph& graph, const Node& node) {
   const auto& output = graph.shape(node.output);
   return std::visit(
-      Overloaded{[&](const op::Conv&) {  // every output element sums over I/groups * kH * kW
-                   const auto& weight = graph.shape(node.inputs[1]);
-                   return elements(output) * (elements(weight) / weight[0]);
-                 },
-                 [&](const op::Linear&) {
-                   return elements(output) * graph.shape(node.inputs[1])[1];
-                 },
-                 [&](const op::MatMul&) {
-                   return elements(output) * graph.shape(node.inputs[0]).back();
-                 },
-                 [](const auto&) { return int64_t{0}; }},
+      Overloaded{
+          [&](const op::Conv&) {  // every output element sums over I/groups * kH * kW
+            const auto& weight = graph.shape(node.inputs[1]);
+            return elements(output) * (elements(weight) / weight[0]);
+          },
+          [&](const op::Linear&) { return elements(output) * graph.shape(node.inputs[1])[1]; },
+          [&](const op::MatMul&) { return elements(output) * graph.shape(node.inputs[0]).back(); },
+          [](const auto&) { return int64_t{0}; }},
       node.op);
 }
 

@@ -46,8 +46,7 @@ class AtRest {
 
 std::shared_ptr<jit::Graph> record(const Forward& forward, const Tensor& input) {
   const auto traced = jit::tracer::trace(
-      {input},
-      [&](const jit::Stack& stack) { return jit::Stack{forward(stack.at(0).toTensor())}; },
+      {input}, [&](const jit::Stack& stack) { return jit::Stack{forward(stack.at(0).toTensor())}; },
       [](const Tensor&) { return std::string(); }, /*strict=*/true,
       /*force_outplace=*/true);
   return traced.first->graph;
@@ -87,8 +86,8 @@ class Lowering {
   }
 
   Shape output_shape(const jit::Node& node, const std::string& kind) const {
-    const auto type = node.outputs().size() == 1 ? node.output()->type()->cast<c10::TensorType>()
-                                                 : nullptr;
+    const auto type =
+        node.outputs().size() == 1 ? node.output()->type()->cast<c10::TensorType>() : nullptr;
     const auto sizes = type ? type->sizes().concrete_sizes() : std::nullopt;
     require(sizes.has_value(), "cannot trace ", kind, origin(node),
             ": expected one tensor of known shape as its result");
@@ -148,9 +147,9 @@ class Lowering {
       return known->second;
     }
     const auto named = names_.find(identity);
-    const auto [name, origin] =
-        named == names_.end() ? std::pair<std::string, Origin>{"literal", Origin::literal}
-                              : named->second;
+    const auto [name, origin] = named == names_.end()
+                                    ? std::pair<std::string, Origin>{"literal", Origin::literal}
+                                    : named->second;
     return constants_[identity] =
                graph_.add_tensor(name, value.sizes().vec(), origin, value.detach());
   }
@@ -205,8 +204,9 @@ Shape open_batch(const Shape& first, const Shape& second, const std::string& whe
 }
 
 Graph open_batch(Graph first, const Graph& second) {
-  require(first.nodes.size() == second.nodes.size() && first.tensors.size() == second.tensors.size(),
-          "the network computes something else at another batch size: export a fixed batch");
+  require(
+      first.nodes.size() == second.nodes.size() && first.tensors.size() == second.tensors.size(),
+      "the network computes something else at another batch size: export a fixed batch");
   for (size_t i = 0; i < first.tensors.size(); ++i) {
     auto& tensor = first.tensors[i];
     tensor.shape = open_batch(tensor.shape, second.tensors[i].shape, tensor.name);

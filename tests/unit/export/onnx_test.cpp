@@ -49,8 +49,8 @@ TEST(Onnx, InterpreterRunsTheFileLikeTheNetwork) {
   const torch::NoGradGuard no_grad;
   PlainCnn plain;
   ContextCnn even(6), odd(7);
-  for (Network* network : {static_cast<Network*>(&plain), static_cast<Network*>(&even),
-                           static_cast<Network*>(&odd)}) {
+  for (Network* network :
+       {static_cast<Network*>(&plain), static_cast<Network*>(&even), static_cast<Network*>(&odd)}) {
     randomize(*network, 2);
     network->eval();
     for (const int64_t batch : {1, 4}) {
@@ -60,7 +60,8 @@ TEST(Onnx, InterpreterRunsTheFileLikeTheNetwork) {
         const auto images = torch::randn({batch, 3, 13, 21});
         const auto expected = network->forward(images), got = interpreter.run(images);
         ASSERT_EQ(expected.sizes(), got.sizes());
-        EXPECT_LT((expected - got).abs().max().item<float>(), 1e-4F * expected.abs().max().item<float>());
+        EXPECT_LT((expected - got).abs().max().item<float>(),
+                  1e-4F * expected.abs().max().item<float>());
       }
     }
   }

@@ -106,6 +106,7 @@ INSTANTIATE_TEST_SUITE_P(Channels, PortableSpelling, testing::Values(2, 5, 7, 8,
 TEST(Passes, ConstantsFold) {
   Graph graph;
   const auto x = graph.add_tensor("x", {2}, Origin::input);
+  graph.inputs = {x};
   const auto a = graph.add_literal("a", torch::tensor({1.F, 2.F}));
   const auto sum = graph.add_node(op::Add{}, "sum", {a, a}, {2});
   graph.outputs = {graph.add_node(op::Multiply{}, "out", {x, sum}, {2})};

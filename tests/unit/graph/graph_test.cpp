@@ -8,7 +8,8 @@ namespace {
 TEST(Graph, MacsOfAGroupedConvolution) {
   Graph graph;
   const auto x = graph.add_tensor("x", {1, 8, 10, 10}, Origin::input);
-  const auto w = graph.add_tensor("w", {16, 4, 3, 1}, Origin::parameter, torch::zeros({16, 4, 3, 1}));
+  const auto w =
+      graph.add_tensor("w", {16, 4, 3, 1}, Origin::parameter, torch::zeros({16, 4, 3, 1}));
   graph.add_node(op::Conv{{1, 1}, {1, 0}, {1, 1}, 2}, "c", {x, w}, {1, 16, 10, 10});
   EXPECT_EQ(macs(graph), 16 * 100 * 4 * 3);
   EXPECT_EQ(parameters(graph), 16 * 4 * 3);

@@ -181,6 +181,33 @@ void spell_column_means(Graph& graph) {
   graph.remove_dead();
 }
 
+// clamp(x, low, high) = low + relu(x - low) - relu(x - high)
+void spell_clamps(Graph& graph) {
+  Rewriter rewriter(graph);
+  for (const auto& node : rewriter.old_nodes()) {
+    const auto* clamp = node.as<op::Clamp>();
+    if (!clamp) {
+      rewriter.keep(node);
+      continue;
+    }
+    const auto shape = graph.shape(node.output);
+    const auto shifted = [&](TensorId x, double by, const char* suffix) {
+      const auto amount = graph.add_literal(node.name + suffix, torch::tensor(by, torch::kFloat));
+      return rewriter.add(op::Add{}, node.name + suffix, {x, amount}, shape);
+    };
+    const auto above = [&](double bound, const char* suffix) {
+      const auto x = bound == 0 ? node.inputs[0] : shifted(node.inputs[0], -bound, suffix);
+      return rewriter.add(op::Relu{}, node.name + suffix, {x}, shape);
+    };
+    const auto over_low = above(clamp->low, ".low"), over_high = above(clamp->high, ".high");
+    const auto range =
+        rewriter.add(op::Subtract{}, node.name + ".range", {over_low, over_high}, shape);
+    if (clamp->low != 0) shifted(range, clamp->low, ".shift");
+    rewriter.rename_last(node.output);
+  }
+  graph.remove_dead();
+}
+
 }  // namespace
 
 void remove_identities(Graph& graph) {
@@ -225,6 +252,7 @@ void fold_batch_norm(Graph& graph) {
 void spell_portably(Graph& graph) {
   spell_scaling_by_mean(graph);
   spell_column_means(graph);
+  spell_clamps(graph);
 }
 
 void prepare_for_export(Graph& graph) {

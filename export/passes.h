@@ -25,6 +25,7 @@ void fold_batch_norm(Graph& graph);
 //   into k equal ones, and the division happens in that view; k is the smallest divisor of C*H*W
 //   above 1.
 // * a mean over H alone, as the average pooling of one column.
+// * a clamp, as two ReLUs: OpenCV 4.6 refuses Clip with bounds as inputs.
 void spell_portably(Graph& graph);
 
 // All of the above, in order.

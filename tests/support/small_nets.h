@@ -34,7 +34,7 @@ class PlainCnn : public Network {
     head = register_module("head", nn::Linear(channels, 5));
   }
   torch::Tensor forward(const torch::Tensor& images) override {
-    return head(body->forward(images).flatten(1)).log_softmax(1);
+    return head(body->forward(images.clamp(-1, 2)).flatten(1)).log_softmax(1);
   }
   torch::nn::Sequential body{nullptr};
   torch::nn::Linear head{nullptr};

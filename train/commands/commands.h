@@ -35,6 +35,9 @@ bool parse_options(const Args& args, const std::string& usage,
 void add_runtime_options(boost::program_options::options_description& options,
                          RuntimeConfig& runtime);
 
+// The parts of a list joined by commas.
+std::vector<std::string> split_list(const std::string& text);
+
 // --json FILE, or "-" for standard output (then nothing else belongs there).
 void write_json(const std::string& target, const nlohmann::json& json);
 

@@ -1,4 +1,5 @@
 #include <iostream>
+#include <sstream>
 
 #include "configs/atomic_file.h"
 #include "configs/error.h"
@@ -35,6 +36,13 @@ void add_runtime_options(po::options_description& options, RuntimeConfig& runtim
       "precision", po::value(&runtime.precision)->default_value(runtime.precision), "fp32 or bf16")(
       "threads", po::value(&runtime.threads)->default_value(runtime.threads),
       "LibTorch threads; 0 = all cores");
+}
+
+std::vector<std::string> split_list(const std::string& text) {
+  std::vector<std::string> parts;
+  std::istringstream in(text);
+  for (std::string part; std::getline(in, part, ',');) parts.push_back(part);
+  return parts;
 }
 
 void write_json(const std::string& target, const nlohmann::json& json) {

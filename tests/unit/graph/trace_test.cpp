@@ -25,15 +25,16 @@ TEST(Trace, DumpIsThePictureOfTheNetwork) {
   PlainCnn network(4);
   EXPECT_EQ(dump(trace(network, {1, 3, 8, 8})),
             R"(input images [1, 3, 8, 8]
-conv body.0(images, body.0.weight) -> [1, 4, 8, 8] stride=[1, 1] padding=[1, 1] dilation=[1, 1] groups=1 macs=6912 parameters=108
+clamp clamp(images) -> [1, 3, 8, 8] low=-1 high=2
+conv body.0(clamp, body.0.weight) -> [1, 4, 8, 8] stride=[1, 1] padding=[1, 1] dilation=[1, 1] groups=1 macs=6912 parameters=108
 batch_norm body.1(body.0, body.1.weight, body.1.bias, body.1.running_mean, body.1.running_var) -> [1, 4, 8, 8] epsilon=1e-05 parameters=8
 relu relu(body.1) -> [1, 4, 8, 8]
 max_pool max_pool(relu) -> [1, 4, 4, 4] kernel=[2, 2] stride=[2, 2] padding=[0, 0]
 identity identity(max_pool) -> [1, 4, 4, 4]
 conv body.5(identity, body.5.weight, body.5.bias) -> [1, 4, 2, 2] stride=[1, 1] padding=[0, 0] dilation=[1, 1] groups=4 macs=144 parameters=40
 batch_norm body.6(body.5, body.6.weight, body.6.bias, body.6.running_mean, body.6.running_var) -> [1, 4, 2, 2] epsilon=1e-05 parameters=8
-clamp clamp(body.6) -> [1, 4, 2, 2] low=0 high=6
-avg_pool avg_pool(clamp) -> [1, 4, 1, 1] kernel=[2, 2] stride=[2, 2] padding=[0, 0] count_padding=true
+clamp clamp_2(body.6) -> [1, 4, 2, 2] low=0 high=6
+avg_pool avg_pool(clamp_2) -> [1, 4, 1, 1] kernel=[2, 2] stride=[2, 2] padding=[0, 0] count_padding=true
 reshape reshape(avg_pool) -> [1, 4] shape=[1, 4]
 linear head(reshape, head.weight, head.bias) -> [1, 5] macs=20 parameters=25
 log_softmax log_softmax(head) -> [1, 5] axis=1

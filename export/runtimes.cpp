@@ -1,0 +1,100 @@
+#include "export/runtimes.h"
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <opencv2/dnn.hpp>
+
+#include "configs/error.h"
+#include "export/interpreter.h"
+#include "export/onnx_reader.h"
+#include "export/openvino_runtime.h"
+
+namespace plateforge {
+namespace {
+
+using torch::Tensor;
+
+class Builtin : public Runtime {
+ public:
+  explicit Builtin(const std::filesystem::path& file)
+      : interpreter_(read_onnx(file), file.string()) {}
+  Tensor run(const Tensor& images) override { return interpreter_.run(images).contiguous(); }
+
+ private:
+  OnnxInterpreter interpreter_;
+};
+
+// OpenCV's own words without its source location.
+std::string short_text(const cv::Exception& problem) {
+  const auto text = std::string(problem.err.empty() ? problem.what() : problem.err);
+  return text.substr(0, text.find('\n'));
+}
+
+class OpenCv : public Runtime {
+ public:
+  explicit OpenCv(const std::filesystem::path& file) try
+      : file_(file), net_(cv::dnn::readNetFromONNX(file.string())) {
+    net_.setPreferableBackend(cv::dnn::DNN_BACKEND_OPENCV);
+    net_.setPreferableTarget(cv::dnn::DNN_TARGET_CPU);
+  } catch (const cv::Exception& problem) {
+    fail("OpenCV cannot load ", file.string(), ": ", short_text(problem));
+  }
+
+  Tensor run(const Tensor& images) override try {
+    std::vector<int> shape(images.sizes().begin(), images.sizes().end());
+    cv::Mat blob(shape, CV_32F);
+    std::memcpy(blob.data, images.data_ptr<float>(), images.nbytes());
+    net_.setInput(blob);
+    const cv::Mat result = net_.forward();
+    auto logits = torch::empty(Shape(result.size.p, result.size.p + result.dims), torch::kFloat);
+    std::memcpy(logits.data_ptr<float>(), result.data, logits.nbytes());
+    return logits;
+  } catch (const cv::Exception& problem) {
+    fail("OpenCV cannot run ", file_.string(), ": ", short_text(problem));
+  }
+
+ private:
+  std::filesystem::path file_;
+  cv::dnn::Net net_;
+};
+
+template <class T>
+RuntimePtr open(const std::filesystem::path& file) {
+  return std::make_unique<T>(file);
+}
+
+const std::map<std::string, RuntimePtr (*)(const std::filesystem::path&)>& table() {
+  static const std::map<std::string, RuntimePtr (*)(const std::filesystem::path&)> runtimes = {
+      {"builtin", open<Builtin>},
+      {"opencv", open<OpenCv>},
+#ifdef PLATEFORGE_OPENVINO
+      {"openvino", open_openvino},
+#endif
+  };
+  return runtimes;
+}
+
+}  // namespace
+
+const std::vector<std::string>& runtime_names() {
+  static const auto names = [] {
+    std::vector<std::string> all;
+    for (const auto& [name, open] : table()) all.push_back(name);
+    return all;
+  }();
+  return names;
+}
+
+void check_runtime(const std::string& name) {
+  std::string known;
+  for (const auto& runtime : runtime_names()) known.append(" ").append(runtime);
+  require(table().count(name), "no runtime '", name, "' in this build; known:", known);
+}
+
+RuntimePtr open_runtime(const std::string& name, const std::filesystem::path& file) {
+  check_runtime(name);
+  return table().at(name)(file);
+}
+
+}  // namespace plateforge

@@ -1,0 +1,259 @@
+#include "export/verify.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+
+#include <algorithm>
+#include <cmath>
+#include <iomanip>
+#include <memory>
+#include <sstream>
+#include <utility>
+
+#include "configs/error.h"
+#include "export/onnx_reader.h"
+#include "export/runtimes.h"
+#include "models/decode/ctc.h"
+#include "models/graph/graph.h"
+
+namespace plateforge {
+namespace {
+
+using torch::Tensor;
+
+constexpr int64_t kOpenBatch = 16;  // plates at once for a file whose batch is open
+
+std::vector<std::string> texts_of(const Tensor& logits, const Region& region) {
+  const auto values = logits.contiguous();  // [N, C, T]
+  const auto classes = values.size(1), steps = values.size(2);
+  std::vector<std::string> texts;
+  for (int64_t n = 0; n < values.size(0); ++n) {
+    const LogProbs view{values[n].data_ptr<float>(), steps, classes, 1, steps};
+    texts.push_back(region.decode(ctc_greedy(view, region.blank()).symbols));
+  }
+  return texts;
+}
+
+// LibTorch's answers to one batch.
+struct Reference {
+  Tensor logits;
+  std::vector<std::string> texts;
+};
+
+// A runtime under test with its running comparison. After a refusal it takes no more batches.
+class Candidate {
+ public:
+  Candidate(const std::string& name, const std::filesystem::path& file) {
+    parity_.runtime = name;
+    attempt([&] { runtime_ = open_runtime(name, file); });
+  }
+
+  void compare(const Tensor& images, int64_t used, const Reference& reference,
+               const std::vector<std::string>& labels, const Region& region) {
+    if (!parity_.refusal.empty()) return;
+    attempt([&] {
+      const auto logits = runtime_->run(images);
+      require(logits.sizes() == reference.logits.sizes(), parity_.runtime, " answers with shape ",
+              shape_text(logits.sizes().vec()), ", the model with ",
+              shape_text(reference.logits.sizes().vec()));
+      add(logits.slice(0, 0, used), reference, labels, region);
+    });
+  }
+
+  RuntimeParity& parity() { return parity_; }
+
+ private:
+  void add(const Tensor& logits, const Reference& reference, const std::vector<std::string>& labels,
+           const Region& region) {
+    const auto expected = reference.logits.slice(0, 0, logits.size(0));
+    // Equal infinities agree; any other non-finite value is an infinite difference.
+    const auto gap =
+        torch::where(logits == expected, 0.0, (logits - expected).abs().to(torch::kDouble));
+    const auto largest = torch::nan_to_num(gap, INFINITY).max().item<double>();
+    parity_.max_abs_logit_difference = std::max(parity_.max_abs_logit_difference, largest);
+    const auto texts = texts_of(logits, region);
+    for (size_t i = 0; i < texts.size(); ++i) {
+      parity_.same_text += texts[i] == reference.texts[i];
+      parity_.correct += texts[i] == labels[i];
+    }
+    parity_.samples += logits.size(0);
+  }
+
+  void attempt(const auto& action) {
+    try {
+      action();
+    } catch (const Error& problem) {
+      parity_.refusal = problem.what();
+    }
+  }
+
+  RuntimeParity parity_;
+  RuntimePtr runtime_;
+};
+
+double share(int64_t part, int64_t whole) {
+  return whole ? static_cast<double>(part) / static_cast<double>(whole) : 0;
+}
+
+void check_bounds(RuntimeParity& parity, int64_t reference_correct, const ParityBounds& bounds) {
+  if (!parity.refusal.empty()) return;
+  const auto check = [&](const char* what, double value, double bound) {
+    if (value <= bound) return;
+    std::ostringstream text;
+    text << what << " " << value << " is above " << bound;
+    parity.violations.push_back(text.str());
+  };
+  check("logit difference", parity.max_abs_logit_difference, bounds.logit_difference);
+  check("share of different texts", share(parity.samples - parity.same_text, parity.samples),
+        bounds.different_texts);
+  check("exact match drop", share(reference_correct - parity.correct, parity.samples),
+        bounds.exact_match_drop);
+}
+
+// The file's declared batch; checks that the file takes what the model takes.
+int64_t declared_batch(const Model& model, const OnnxModel& onnx,
+                       const std::filesystem::path& file) {
+  require(onnx.inputs.size() == 1 && onnx.outputs.size() == 1, file.string(), " has ",
+          onnx.inputs.size(), " inputs and ", onnx.outputs.size(),
+          " outputs, expected one of each");
+  const auto& input = onnx.inputs[0].shape;
+  const Shape plate{3, model.config.height, model.config.width};
+  require(input.size() == 4 && std::equal(plate.begin(), plate.end(), input.begin() + 1),
+          "the input of ", file.string(), " is ", shape_text(input), ", the model takes ",
+          shape_text({-1, 3, model.config.height, model.config.width}));
+  const auto& output = onnx.outputs[0].shape;
+  require(output.size() == 3 && output[1] == model.region.num_classes(), "the output of ",
+          file.string(), " is ", shape_text(output), ", the model answers with ",
+          model.region.num_classes(), " classes in [N, C, T]");
+  return input[0] < 0 ? kOpenBatch : input[0];
+}
+
+// Batches of one size for files with a static batch: a short one is filled up with zeros.
+Tensor fill_up(const Tensor& images, int64_t batch) {
+  if (images.size(0) == batch) return images.contiguous();
+  auto shape = images.sizes().vec();
+  shape[0] = batch - images.size(0);
+  return torch::cat({images, torch::zeros(shape, images.options())}).contiguous();
+}
+
+}  // namespace
+
+bool ParityReport::holds() const {
+  return std::all_of(runtimes.begin(), runtimes.end(),
+                     [](const RuntimeParity& parity) { return parity.holds(); });
+}
+
+nlohmann::json ParityReport::to_json() const {
+  nlohmann::json json = {{"samples", samples},
+                         {"exact_match", share(correct, samples)},
+                         {"max_abs_logit", max_abs_logit},
+                         {"holds", holds()},
+                         {"bounds",
+                          {{"max_abs_logit_difference", bounds.logit_difference},
+                           {"different_texts", bounds.different_texts},
+                           {"exact_match_drop", bounds.exact_match_drop}}}};
+  for (const auto& parity : runtimes) {
+    auto& entry = json["runtimes"][parity.runtime];
+    entry["holds"] = parity.holds();
+    if (!parity.refusal.empty()) {
+      entry["refusal"] = parity.refusal;
+      continue;
+    }
+    entry["samples"] = parity.samples;
+    entry["max_abs_logit_difference"] = parity.max_abs_logit_difference;
+    entry["same_text"] = share(parity.same_text, parity.samples);
+    entry["exact_match"] = share(parity.correct, parity.samples);
+    entry["exact_match_difference"] = share(parity.correct - correct, parity.samples);
+    entry["violations"] = parity.violations;
+  }
+  return json;
+}
+
+std::string ParityReport::to_text() const {
+  std::ostringstream out;
+  out << std::left << std::setw(10) << "runtime" << std::right << std::setw(16) << "logit diff"
+      << std::setw(12) << "same text" << std::setw(13) << "exact match"
+      << "  verdict\n";
+  const auto row = [&](const std::string& name, double difference, double same, double exact,
+                       const std::string& verdict) {
+    out << std::left << std::setw(10) << name << std::right << std::setw(16) << std::scientific
+        << std::setprecision(2) << difference << std::fixed << std::setprecision(4) << std::setw(12)
+        << same << std::setw(13) << exact << "  " << verdict << "\n";
+  };
+  row("libtorch", 0, 1, share(correct, samples),
+      "the model, " + std::to_string(samples) + " plates");
+  for (const auto& parity : runtimes) {
+    if (!parity.refusal.empty()) {
+      out << std::left << std::setw(10) << parity.runtime << "  refused: " << parity.refusal
+          << "\n";
+      continue;
+    }
+    std::string verdict = parity.holds() ? "ok" : "";
+    for (const auto& violation : parity.violations) {
+      verdict.append(verdict.empty() ? "" : "; ").append(violation);
+    }
+    row(parity.runtime, parity.max_abs_logit_difference, share(parity.same_text, parity.samples),
+        share(parity.correct, parity.samples), verdict);
+  }
+  return out.str();
+}
+
+ParityReport verify_onnx(const Model& model, const std::filesystem::path& file,
+                         const PlateStream& plates, const std::vector<std::string>& runtimes,
+                         const ParityBounds& bounds) {
+  const torch::NoGradGuard no_grad;
+  ParityReport report;
+  report.bounds = bounds;
+  const auto batch = declared_batch(model, read_onnx(file), file);
+  const bool was_training = model.network->is_training();
+  model.network->eval();
+  std::vector<Candidate> candidates;
+  for (const auto& name : runtimes) {
+    check_runtime(name);  // an unknown name is the user's mistake, not a refusal
+    candidates.emplace_back(name, file);
+  }
+
+  while (const auto next = plates()) {
+    for (int64_t first = 0; first < next->images.size(0); first += batch) {
+      const auto used = std::min(batch, next->images.size(0) - first);
+      const auto images = fill_up(normalize(next->images.slice(0, first, first + used)), batch);
+      const auto labels =
+          std::vector<std::string>(next->texts.begin() + first, next->texts.begin() + first + used);
+      Reference reference{model.network->forward(images).contiguous(), {}};
+      reference.texts = texts_of(reference.logits.slice(0, 0, used), model.region);
+      for (size_t i = 0; i < labels.size(); ++i) report.correct += reference.texts[i] == labels[i];
+      report.samples += used;
+      report.max_abs_logit =
+          std::max(report.max_abs_logit, reference.logits.abs().max().item<double>());
+      for (auto& candidate : candidates) {
+        candidate.compare(images, used, reference, labels, model.region);
+      }
+    }
+  }
+  model.network->train(was_training);
+  require(report.samples > 0, "there are no plates to verify ", file.string(), " on");
+  for (auto& candidate : candidates) {
+    check_bounds(candidate.parity(), report.correct, report.bounds);
+    report.runtimes.push_back(candidate.parity());
+  }
+  return report;
+}
+
+ParityBounds profile_bounds(const std::filesystem::path& file) {
+  const auto metadata = read_onnx(file).metadata;
+  const auto profile = metadata.find("profile");
+  require(profile != metadata.end(), file.string(),
+          " does not say its profile in metadata_props: give the bounds");
+  return find_profile(profile->second).bounds;
+}
+
+PlateStream random_plates(const ModelConfig& config, int64_t count, uint64_t seed) {
+  auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+  const auto images = torch::randint(256, {count, 3, config.height, config.width}, generator,
+                                     torch::dtype(torch::kByte));
+  return [images, done = false]() mutable -> std::optional<LabelledPlates> {
+    if (std::exchange(done, true)) return std::nullopt;
+    return LabelledPlates{images, std::vector<std::string>(static_cast<size_t>(images.size(0)))};
+  };
+}
+
+}  // namespace plateforge

@@ -1,0 +1,73 @@
+#include "export/runtimes.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "configs/atomic_file.h"
+#include "configs/error.h"
+#include "export/onnx_export.h"
+#include "export/onnx_writer.h"
+#include "export/passes.h"
+#include "models/graph/trace.h"
+#include "tests/support/small_nets.h"
+
+namespace plateforge {
+namespace {
+
+std::filesystem::path scratch(const std::string& name) {
+  return std::filesystem::path(testing::TempDir()) / name;
+}
+
+std::filesystem::path written(Network& network, const Shape& input) {
+  auto graph = trace(network, input);
+  prepare_for_export(graph);
+  const auto file = scratch("runtimes_test.onnx");
+  write_file_atomically(file, encode_onnx(to_onnx(std::move(graph), 13, {})));
+  return file;
+}
+
+// Every runtime in the process against LibTorch, even and odd channel counts, one and more plates.
+TEST(Runtimes, AgreeWithLibTorch) {
+  const torch::NoGradGuard no_grad;
+  for (const int64_t channels : {0, 4, 5, 7, 16}) {
+    const auto network = channels ? NetworkPtr(std::make_shared<ContextCnn>(channels))
+                                  : NetworkPtr(std::make_shared<PlainCnn>());
+    randomize(*network, 3);
+    network->eval();
+    for (const int64_t batch : {1, 3}) {
+      const auto file = written(*network, {batch, 3, 9, 19});
+      const auto images = torch::randn({batch, 3, 9, 19});
+      const auto expected = network->forward(images);
+      for (const auto& name : runtime_names()) {
+        const auto got = open_runtime(name, file)->run(images);
+        ASSERT_EQ(got.sizes(), expected.sizes()) << name;
+        EXPECT_LT(((got - expected).abs().max() / expected.abs().max()).item<float>(), 1e-5F)
+            << name << ", " << channels << " channels, batch " << batch;
+      }
+    }
+  }
+}
+
+TEST(Runtimes, UnknownNameListsTheKnown) {
+  try {
+    open_runtime("caffe", "x.onnx");
+    FAIL() << "expected an Error";
+  } catch (const Error& error) {
+    EXPECT_NE(
+        std::string(error.what()).find("no runtime 'caffe' in this build; known: builtin opencv"),
+        std::string::npos)
+        << error.what();
+  }
+}
+
+TEST(Runtimes, BrokenFileIsOneError) {
+  PlainCnn network;
+  const auto file = written(network, {1, 3, 9, 19});
+  const auto bytes = read_file(file);
+  write_file_atomically(file, bytes.substr(0, bytes.size() / 2));
+  for (const auto& name : runtime_names()) EXPECT_THROW(open_runtime(name, file), Error) << name;
+}
+
+}  // namespace
+}  // namespace plateforge

@@ -1,0 +1,113 @@
+#include "export/verify.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <limits>
+
+#include "configs/atomic_file.h"
+#include "configs/error.h"
+#include "export/onnx_export.h"
+#include "export/onnx_reader.h"
+#include "export/onnx_writer.h"
+#include "export/passes.h"
+#include "export/runtimes.h"
+#include "models/graph/trace.h"
+#include "tests/support/small_nets.h"
+
+namespace plateforge {
+namespace {
+
+const ParityBounds kTight{2e-3, 0, 0};
+
+class Verify : public testing::Test {
+ protected:
+  Verify() : model_(make_model({}, Region::load("cn"), 7)) {
+    randomize(*model_.network, 7);
+    export_onnx(model_, file_, {});
+  }
+  ParityReport verify(const std::vector<std::string>& runtimes, int64_t plates = 3) {
+    return verify_onnx(model_, file_, random_plates(model_.config, plates, 1), runtimes, kTight);
+  }
+  // Multiplies one weight tensor in the file.
+  void spoil(float factor) {
+    auto onnx = read_onnx(file_);
+    for (auto& [name, value] : onnx.initializers) {
+      if (name == "container.0.weight") value = value * factor;
+    }
+    write_file_atomically(file_, encode_onnx(onnx));
+  }
+
+  Model model_;
+  std::filesystem::path file_ = std::filesystem::path(testing::TempDir()) / "verify_test.onnx";
+};
+
+TEST_F(Verify, LprNetHasThePublishedMacsAndParameters) {
+  const auto graph = trace(*model_.network, {1, 3, 24, 94});
+  EXPECT_EQ(parameters(graph), 446976);
+  EXPECT_NEAR(static_cast<double>(macs(graph)), 144.4e6, 0.05e6);
+}
+
+TEST_F(Verify, WrittenLprNetHoldsInEveryRuntime) {
+  const auto report = verify(runtime_names());
+  EXPECT_TRUE(report.holds()) << report.to_text();
+  EXPECT_EQ(report.samples, 3);
+  const auto json = report.to_json();
+  EXPECT_EQ(json["runtimes"]["opencv"]["same_text"], 1.0);
+  EXPECT_LT(json["runtimes"]["builtin"]["max_abs_logit_difference"], 2e-3);
+}
+
+TEST_F(Verify, OpenBatchHoldsAndShortBatchesAreCounted) {
+  export_onnx(model_, file_, {.batch = 0});
+  EXPECT_EQ(verify({"builtin"}, 18).samples, 18);
+  export_onnx(model_, file_, {.batch = 4});
+  const auto report = verify(runtime_names(), 6);
+  EXPECT_TRUE(report.holds()) << report.to_text();
+  EXPECT_EQ(report.runtimes[0].samples, 6);
+}
+
+TEST_F(Verify, FileWithAnotherWeightFails) {
+  spoil(1.5F);
+  const auto report = verify({"builtin", "opencv"});
+  EXPECT_FALSE(report.holds());
+  EXPECT_NE(report.to_text().find("logit difference"), std::string::npos) << report.to_text();
+}
+
+TEST_F(Verify, NotANumberIsAnInfiniteDifference) {
+  spoil(std::numeric_limits<float>::quiet_NaN());
+  const auto report = verify({"builtin"});
+  EXPECT_FALSE(report.holds());
+  EXPECT_TRUE(std::isinf(report.runtimes[0].max_abs_logit_difference));
+}
+
+TEST_F(Verify, FileOfAnotherModelIsOneError) {
+  auto config = model_.config;
+  config.width = 100;
+  const auto other = make_model(config, model_.region, 7);
+  EXPECT_THROW(verify_onnx(other, file_, random_plates(config, 1, 1), {"builtin"}, kTight), Error);
+}
+
+TEST_F(Verify, MetadataSaysAllThatAReaderNeeds) {
+  const auto metadata = read_onnx(file_).metadata;
+  const auto preprocessing = nlohmann::json::parse(metadata.at("preprocessing"));
+  EXPECT_EQ(preprocessing["channels"], "BGR");
+  EXPECT_EQ(preprocessing["width"], 94);
+  EXPECT_EQ(preprocessing["scale"], 0.0078125);
+  EXPECT_EQ(nlohmann::json::parse(metadata.at("alphabet")).size(), 67U);
+  EXPECT_EQ(metadata.at("blank"), "67");
+  EXPECT_EQ(metadata.at("profile"), "fp32");
+  EXPECT_EQ(profile_bounds(file_).different_texts, 0);
+}
+
+TEST(Profiles, UnknownProfileListsTheAvailable) {
+  try {
+    find_profile("int8-u8");
+    FAIL() << "expected an Error";
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "no export profile 'int8-u8'; available: fp32");
+  }
+}
+
+}  // namespace
+}  // namespace plateforge

@@ -1,0 +1,73 @@
+#include "export/verify.h"
+
+#include <iostream>
+
+#include "configs/error.h"
+#include "data/loader.h"
+#include "export/runtimes.h"
+#include "train/commands/commands.h"
+
+namespace po = boost::program_options;
+
+namespace plateforge {
+namespace {
+
+PlateStream stream(Loader& loader) {
+  return [&loader]() -> std::optional<LabelledPlates> {
+    auto batch = loader.next();
+    if (!batch) return std::nullopt;
+    return LabelledPlates{batch->images, std::move(batch->texts)};
+  };
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string all;
+  for (const auto& name : names) all.append(all.empty() ? "" : ",").append(name);
+  return all;
+}
+
+}  // namespace
+
+int verify_command(const Args& args) {
+  std::string model_file, onnx, spec, json, runtimes = joined(runtime_names());
+  CropOptions crop;
+  RuntimeConfig runtime{.device = "cpu"};
+  po::options_description options("options");
+  options.add_options()("model", po::value(&model_file)->required(), "model file (.safetensors)")(
+      "onnx", po::value(&onnx)->required(), "the written file")(
+      "data", po::value(&spec)->required(), "SPEC of labelled plates")(
+      "runtime", po::value(&runtimes)->default_value(runtimes), "what runs it, joined by ,")(
+      "crop", po::value(&crop.crop)->default_value(crop.crop), "rectify, extents or box")(
+      "max-logit-difference", po::value<double>(), "bound; default by the file's profile")(
+      "max-different-texts", po::value<double>(), "bound, share of plates; default by the profile")(
+      "max-exact-match-drop", po::value<double>(),
+      "bound, share of plates; default by the profile")(
+      "threads", po::value(&runtime.threads)->default_value(runtime.threads),
+      "LibTorch threads; 0 = all cores")("json", po::value(&json),
+                                         "write the comparison here; - is standard output");
+  po::variables_map values;
+  if (!parse_options(args, "plateforge verify --model M --onnx F --data SPEC", options, values))
+    return 0;
+
+  set_up_runtime(runtime);
+  const auto model = load_model(model_file);
+  auto bounds = profile_bounds(onnx);
+  const auto override_bound = [&](const char* option, double& bound) {
+    if (values.count(option)) bound = values[option].as<double>();
+  };
+  override_bound("max-logit-difference", bounds.logit_difference);
+  override_bound("max-different-texts", bounds.different_texts);
+  override_bound("max-exact-match-drop", bounds.exact_match_drop);
+
+  const LoaderOptions loading{
+      .shuffle = false,
+      .size = {static_cast<int>(model.config.width), static_cast<int>(model.config.height)}};
+  Loader loader(open_mix(spec, model.region, crop, /*seed=*/0), model.region,
+                AugmentConfig{.strength = 0, .ops = {}}, loading);
+  const auto report = verify_onnx(model, onnx, stream(loader), split_list(runtimes), bounds);
+  if (json != "-") std::cout << report.to_text();
+  write_json(json, report.to_json());
+  return report.holds() ? 0 : 1;
+}
+
+}  // namespace plateforge

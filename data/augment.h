@@ -23,7 +23,8 @@ class Augmenter {
   Augmenter(const AugmentConfig& config, const cv::Size& size);
   ~Augmenter();
 
-  // Writes the network's view of the plate. Random numbers come from mix_key(seed, epoch, index, op).
+  // Writes the network's view of the plate. Random numbers come from mix_key(seed, epoch, index,
+  // op).
   void operator()(const Plate& plate, uint64_t seed, const SampleKey& key, cv::Mat& out) const;
 
  private:

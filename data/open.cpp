@@ -8,6 +8,8 @@
 #include "configs/error.h"
 #include "data/ccpd.h"
 #include "data/pack.h"
+#include "data/recombine.h"
+#include "data/synth.h"
 
 namespace plateforge {
 namespace {
@@ -90,6 +92,12 @@ const std::vector<Kind>& kinds() {
       {"crops", {}, [](const Context& c) { return open_listing(list_crops(c.part.location), c); }},
       {"csv", {}, [](const Context& c) { return open_listing(list_csv(c.part.location), c); }},
       {"pack", {}, [](const Context& c) { return open_pack_part(c); }},
+      {"recombine",
+       {"from", "count", "seed"},
+       [](const Context& c) { return make_recombine_source(c.part, c.region, c.crop, c.seed); }},
+      {"synth",
+       {"count", "seed"},
+       [](const Context& c) { return make_synth_source(c.part, c.region, c.seed); }},
   };
   return kKinds;
 }
@@ -177,6 +185,15 @@ std::string spec_option(const SpecPart& part, const std::string& key, const std:
     if (name == key) return value;
   }
   return fallback;
+}
+
+int64_t spec_number(const SpecPart& part, const std::string& key, int64_t fallback) {
+  const std::string text = spec_option(part, key, std::to_string(fallback));
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  require(error == std::errc() && end == text.data() + text.size() && value >= 0, part.kind, ":",
+          part.location, ": expected a whole number after '", key, "=', came '", text, "'");
+  return value;
 }
 
 std::vector<SpecPart> parse_spec(const std::string& spec) {

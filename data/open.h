@@ -26,6 +26,9 @@ struct SpecPart {
 // The value of an option, or `fallback`.
 std::string spec_option(const SpecPart& part, const std::string& key, const std::string& fallback);
 
+// The same as a whole number above or equal to 0. Throws Error naming part, key and what came.
+int64_t spec_number(const SpecPart& part, const std::string& key, int64_t fallback);
+
 // Splits "crops:a@2+synth:cn?count=1000". Throws Error naming the part, what was expected and the
 // known kinds.
 std::vector<SpecPart> parse_spec(const std::string& spec);

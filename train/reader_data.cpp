@@ -41,14 +41,12 @@ void add_recombined(Mix& train, const RunConfig& config, const Region& region) {
   double total = 0;
   for (const auto& part : train.parts) total += part.weight;
   const double share = total * config.data.recombine / (1 - config.data.recombine);
-  for (const auto& part : real.parts) {
-    const double of_real =
-        static_cast<double>(part.source->size()) / static_cast<double>(real.real_size());
-    train.parts.push_back(
-        {.source = make_recombined(part.source, region, {}, static_cast<uint64_t>(config.seed)),
-         .weight = share * of_real,
-         .name = "recombined " + part.name});
-  }
+  std::vector<PlateSourcePtr> photographs;
+  for (const auto& part : real.parts) photographs.push_back(part.source);
+  const auto seed = static_cast<uint64_t>(config.seed);
+  train.parts.push_back({.source = make_recombined(photographs, region, {}, seed),
+                         .weight = share,
+                         .name = "recombined"});
 }
 
 }  // namespace

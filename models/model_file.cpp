@@ -6,6 +6,7 @@
 
 #include "configs/atomic_file.h"
 #include "configs/error.h"
+#include "models/pth.h"
 #include "models/safetensors.h"
 
 namespace plateforge {
@@ -92,6 +93,7 @@ std::string take(std::map<std::string, std::string>& metadata, const char* key,
 
 TensorFile read_tensor_file(const std::filesystem::path& path) {
   const auto bytes = read_file(path);
+  if (looks_like_pth(bytes)) return {parse_pth(bytes, path.string()), {}};
   return parse_safetensors(bytes, path.string());
 }
 

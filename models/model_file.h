@@ -43,10 +43,10 @@ TensorDict read_tensors(const std::filesystem::path& path,
 void write_safetensors(const std::filesystem::path& path, const TensorDict& tensors,
                        const std::map<std::string, std::string>& metadata);
 
-// Copies what fits by name and shape into the network (fine-tuning, another alphabet). When both
-// regions are given, rows of class-sized tensors are moved by symbol, so shared characters keep
-// their weights. Returns one line per outcome: taken, fresh, skipped.
-std::string take_weights(Network& network, const Region& region, const TensorDict& tensors,
-                         const Region* source_region);
+// Copies what fits by name and shape into the model (fine-tuning, another alphabet). Rows and
+// columns that count classes are moved by symbol, so shared characters keep their weights and new
+// ones start fresh; without a source region the file is taken to have the model's own alphabet.
+// Returns a report: how many classes are shared, then the tensors taken, fresh and skipped.
+std::string take_weights(Model& model, const TensorDict& tensors, const Region* source_region);
 
 }  // namespace plateforge

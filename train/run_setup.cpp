@@ -19,7 +19,7 @@ Model make_start(const RunConfig& config, const Region& region) {
   const auto found = metadata.find("region");
   std::optional<Region> source;
   if (found != metadata.end()) source = Region::parse(found->second, config.model.init_from);
-  const auto report = take_weights(*model.network, region, tensors, source ? &*source : nullptr);
+  const auto report = take_weights(model, tensors, source ? &*source : nullptr);
   log_info("weights from " + config.model.init_from + ": " + report);
   return model;
 }

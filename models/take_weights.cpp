@@ -1,0 +1,126 @@
+#include <map>
+#include <optional>
+#include <sstream>
+#include <vector>
+
+#include "models/model_file.h"
+
+namespace plateforge {
+namespace {
+
+// For each class of the target, the source's class of the same symbol; blank to blank; -1 = none.
+std::vector<int64_t> match_classes(const Region& target, const Region& source) {
+  std::map<std::string, int64_t> known;
+  for (size_t i = 0; i < source.alphabet().size(); ++i)
+    known[source.alphabet()[i]] = static_cast<int64_t>(i);
+  std::vector<int64_t> classes;
+  for (const auto& symbol : target.alphabet()) {
+    const auto found = known.find(symbol);
+    classes.push_back(found == known.end() ? -1 : found->second);
+  }
+  classes.push_back(source.blank());
+  return classes;
+}
+
+// Which dimensions of each tensor count classes: those that grow with one class more. Some count
+// other channels before the classes (the input of the head).
+class ClassDimensions {
+ public:
+  explicit ClassDimensions(const Model& model)
+      : classes_(model.region.num_classes()),
+        larger_(state_dict(*make_network(model.config, classes_ + 1))) {}
+
+  // Channels before the classes; nullopt when the dimension does not count classes.
+  std::optional<int64_t> channels_before(const std::string& name, const torch::Tensor& tensor,
+                                         int64_t dim) const {
+    const auto size = tensor.size(dim);
+    if (larger_.at(name).size(dim) == size) return std::nullopt;
+    return size - classes_;
+  }
+
+ private:
+  int64_t classes_;
+  TensorDict larger_;
+};
+
+// The indices along a dimension to read from the source, and where they go.
+struct Moves {
+  std::vector<int64_t> from, to;
+};
+
+Moves move_classes(int64_t channels, const std::vector<int64_t>& classes) {
+  Moves moves;
+  for (int64_t i = 0; i < channels; ++i) {
+    moves.from.push_back(i);
+    moves.to.push_back(i);
+  }
+  for (size_t i = 0; i < classes.size(); ++i) {
+    if (classes[i] < 0) continue;
+    moves.from.push_back(channels + classes[i]);
+    moves.to.push_back(channels + static_cast<int64_t>(i));
+  }
+  return moves;
+}
+
+// Copies the shared part of `given` into `own`; false when the shapes do not allow it.
+bool move_tensor(const std::string& name, torch::Tensor own, const torch::Tensor& given,
+                 const ClassDimensions& dimensions, const std::vector<int64_t>& classes,
+                 int64_t source_classes) {
+  if (own.dim() != given.dim()) return false;
+  auto moved = given;
+  std::vector<at::indexing::TensorIndex> where;
+  std::vector<torch::Tensor> targets;
+  for (int64_t dim = 0; dim < own.dim(); ++dim) {
+    const auto channels = dimensions.channels_before(name, own, dim);
+    const auto expected = channels ? *channels + source_classes : own.size(dim);
+    if (given.size(dim) != expected) return false;
+    auto moves = channels ? move_classes(*channels, classes) : move_classes(own.size(dim), {});
+    moved = moved.index_select(dim, torch::tensor(moves.from));
+    // Index tensors shaped to broadcast over each other: [n, 1, 1], [m, 1], ...
+    std::vector<int64_t> shape(static_cast<size_t>(own.dim() - dim), 1);
+    shape[0] = -1;
+    where.emplace_back(torch::tensor(moves.to).reshape(shape));
+  }
+  if (where.empty())
+    own.copy_(given);
+  else
+    own.index_put_(where, moved.to(own.options()));
+  return true;
+}
+
+void list(std::ostream& out, const char* label, const std::vector<std::string>& names) {
+  out << "\n  " << label << " " << names.size();
+  if (names.size() <= 12)
+    for (const auto& name : names) out << (&name == names.data() ? ": " : ", ") << name;
+}
+
+}  // namespace
+
+std::string take_weights(Model& model, const TensorDict& tensors, const Region* source_region) {
+  const torch::NoGradGuard no_grad;
+  const auto& source = source_region != nullptr ? *source_region : model.region;
+  const auto classes = match_classes(model.region, source);
+  const ClassDimensions dimensions(model);
+  std::vector<std::string> taken, fresh, skipped;
+  const auto own = state_dict(*model.network);
+  for (const auto& [name, tensor] : own) {
+    const auto found = tensors.find(name);
+    const bool moved =
+        found != tensors.end() && move_tensor(name, tensor, found->second.to(tensor.device()),
+                                              dimensions, classes, source.num_classes());
+    (moved ? taken : fresh).push_back(name);
+  }
+  for (const auto& [name, tensor] : tensors)
+    if (!own.contains(name)) skipped.push_back(name);
+
+  int64_t shared = 0;
+  for (const auto source_class : classes) shared += source_class >= 0 ? 1 : 0;
+  std::ostringstream report;
+  report << shared << " of " << classes.size() << " classes known to the source";
+  list(report, "taken", taken);
+  list(report, "fresh", fresh);
+  list(report, "skipped", skipped);
+  return report.str();
+}
+
+}  // namespace plateforge

@@ -118,6 +118,12 @@ int64_t Layout::max_length() const {
   return length;
 }
 
+int64_t Region::max_length() const {
+  int64_t length = 0;
+  for (const auto& layout : layouts_) length = std::max(length, layout.max_length());
+  return length;
+}
+
 Region Region::load(const std::string& name_or_path) {
   const auto file = find_config(name_or_path, "regions");
   require(!file.empty(), "unknown region pack '", name_or_path, "' (neither a file nor shipped); ",

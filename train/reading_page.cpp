@@ -3,15 +3,17 @@
 #include <algorithm>
 #include <iomanip>
 #include <numeric>
+#include <opencv2/imgcodecs.hpp>
 #include <sstream>
 
 #include "configs/atomic_file.h"
-#include "data/image.h"
+#include "data/augment.h"
 
 namespace plateforge {
 
 namespace {
 
+constexpr int kShownHeight = 64;
 constexpr size_t kMaxPlates = 400;  // keeps the page below a few megabytes
 
 std::string escape_html(const std::string& text) {
@@ -44,6 +46,21 @@ std::string base64(const std::vector<uint8_t>& bytes) {
     out += i + 2 < bytes.size() ? kDigits[word & 63] : '=';
   }
   return out;
+}
+
+// The plate as the network sees it, at a size that suits a page.
+std::vector<uint8_t> as_jpeg(const Plate& plate) {
+  const auto width =
+      std::hypot(plate.quad[1].x - plate.quad[0].x, plate.quad[1].y - plate.quad[0].y);
+  const auto height =
+      std::hypot(plate.quad[3].x - plate.quad[0].x, plate.quad[3].y - plate.quad[0].y);
+  const int shown =
+      std::clamp(static_cast<int>(kShownHeight * width / std::max(1.0F, height)), 40, 480);
+  cv::Mat cut;
+  rectify(plate.image, plate.quad, {shown, kShownHeight}, cut);
+  std::vector<uint8_t> bytes;
+  cv::imencode(".jpg", cut, bytes, {cv::IMWRITE_JPEG_QUALITY, 80});
+  return bytes;
 }
 
 Plate read_nth(const Mix& mix, int64_t index) {
@@ -85,7 +102,7 @@ void write_reading_page(const std::filesystem::path& file, const Mix& mix,
     const auto& result = results[order[k]];
     const auto plate = read_nth(mix, static_cast<int64_t>(order[k]));
     page << "<figure" << (wrong(order[k]) ? " class=wrong" : "")
-         << "><img alt='' src='data:image/jpeg;base64," << base64(encode_jpeg(cut_out(plate)))
+         << "><img alt='' src='data:image/jpeg;base64," << base64(as_jpeg(plate))
          << "'><figcaption><b>" << escape_html(result.read) << "</b><br>";
     if (wrong(order[k])) page << "<del>is " << escape_html(result.truth) << "</del><br>";
     page << "<small>" << std::fixed << std::setprecision(3) << result.confidence

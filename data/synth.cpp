@@ -10,14 +10,20 @@
 namespace plateforge {
 namespace {
 
-Quad upright_box(const Quad& quad, Rng& rng) {
+// Like a detector's box: around the corners, a little off, within the picture.
+Quad upright_box(const Quad& quad, const cv::Size& size, Rng& rng) {
   const auto [left, right] = std::minmax({quad[0].x, quad[1].x, quad[2].x, quad[3].x});
   const auto [top, bottom] = std::minmax({quad[0].y, quad[1].y, quad[2].y, quad[3].y});
   const auto off = [&](float length) {
     return length * static_cast<float>(rng.uniform(-0.02, 0.04));
   };
-  const float l = left - off(right - left), r = right + off(right - left);
-  const float t = top - off(bottom - top), b = bottom + off(bottom - top);
+  const auto clip = [](float at, int extent) {
+    return std::clamp(at, 0.0F, static_cast<float>(extent));
+  };
+  const float l = clip(left - off(right - left), size.width);
+  const float r = clip(right + off(right - left), size.width);
+  const float t = clip(top - off(bottom - top), size.height);
+  const float b = clip(bottom + off(bottom - top), size.height);
   return {cv::Point2f{l, t}, {r, t}, {r, b}, {l, b}};
 }
 
@@ -42,7 +48,7 @@ class SynthSource final : public PlateSource {
     // A little larger than it will be seen, so that perspective does not enlarge pixels.
     const Painting painting = painter_.paint(text, 1.15 * width / text.layout->width_mm, rng);
     Plate plate = photograph(painting, width, rng);
-    if (rng.chance(0.5)) plate.quad = upright_box(plate.quad, rng);
+    if (rng.chance(0.5)) plate.quad = upright_box(plate.quad, plate.image.size(), rng);
     plate.text = region_.decode(text.symbols());
     plate.source = "synth:" + region_.name() + ":" + std::to_string(key.epoch) + ":" +
                    std::to_string(key.index);

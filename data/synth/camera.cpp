@@ -11,12 +11,11 @@ namespace plateforge {
 namespace {
 
 // The part of the painting that fills the picture: turned, sheared and in perspective.
-Quad view_of(const Painting& painting, const cv::Rect2d& box, Rng& rng) {
+Quad view_of(const Painting& painting, const cv::Rect2d& box, double strength, Rng& rng) {
   augment::Geometry view{whole_image(painting.image.size()), {94, 24}, {}};
   const auto x = static_cast<float>(box.x), y = static_cast<float>(box.y);
   const auto right = static_cast<float>(box.br().x), bottom = static_cast<float>(box.br().y);
   view.quad = {cv::Point2f{x, y}, {right, y}, {right, bottom}, {x, bottom}};
-  const double strength = std::abs(rng.normal());
   augment::affine(view, rng, std::min(strength * 1.5, 3.5));
   augment::corner_jitter(view, rng, std::min(strength, 2.0));
   return view.quad;
@@ -35,6 +34,13 @@ Quad seen_corners(const cv::Rect2d& plate, const Quad& view, const cv::Size& siz
                static_cast<float>(p[1] / p[2] * size.height)};
   }
   return seen;
+}
+
+bool inside(const Quad& quad, const cv::Size& size) {
+  return std::all_of(quad.begin(), quad.end(), [&](const cv::Point2f& p) {
+    return p.x >= 0 && p.y >= 0 && p.x <= static_cast<float>(size.width) &&
+           p.y <= static_cast<float>(size.height);
+  });
 }
 
 // Exposure, colour of the light, haze and a slope of light over the picture, in one pass.
@@ -67,10 +73,16 @@ Plate photograph(const Painting& painting, int width, Rng& rng) {
   const double zoom = width / plate.width, narrow = rng.uniform(0.75, 1.05);
   const cv::Size size(std::max(cvRound(box.width * zoom * narrow), 8),
                       std::max(cvRound(box.height * zoom), 8));
-  const Quad view = view_of(painting, box, rng);
   Plate photo;
+  Quad view;
+  // A view so steep that it cuts the plate is taken again from further to the front.
+  double strength = std::abs(rng.normal());
+  do {
+    view = view_of(painting, box, strength, rng);
+    photo.quad = seen_corners(plate, view, size);
+    strength = strength < 0.1 ? 0 : strength * 0.6;
+  } while (!inside(photo.quad, size));
   warp(painting.image, view, cv::Mat(), size, photo.image);
-  photo.quad = seen_corners(plate, view, size);
   cv::Mat& image = photo.image;
   const double unit = 24.0 / image.rows;  // pixel ops are in pixels of a 24 pixel high picture
   if (rng.chance(0.15)) augment::dirt(image, rng, 0.8);

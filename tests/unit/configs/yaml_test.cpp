@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "configs/error.h"
+#include "configs/paths.h"
 
 namespace plateforge {
 namespace {
@@ -122,6 +123,12 @@ TEST(Yaml, ModelConfigRoundTrip) {
   config.head = "t88";
   EXPECT_EQ(write_model_config(parse_model_config(write_model_config(config), "model")),
             write_model_config(config));
+}
+
+TEST(Yaml, EveryShippedConfigIsRead) {
+  const auto names = known_configs("");
+  EXPECT_FALSE(names.empty());
+  for (const auto& name : names) EXPECT_NO_THROW(read_run_config(name)) << name;
 }
 
 TEST(Yaml, OptionTablesNameEverySection) {

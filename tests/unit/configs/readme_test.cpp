@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <sstream>
 
 #include "configs/atomic_file.h"
+#include "configs/region.h"
 #include "configs/yaml.h"
 
 namespace plateforge {
@@ -30,6 +32,23 @@ void expect_between_markers(const std::string& marker, const std::string& tables
 
 TEST(Readme, OptionTablesAreCurrent) { expect_between_markers("options", option_tables()); }
 TEST(Readme, RegionTablesAreCurrent) { expect_between_markers("region-options", region_tables()); }
+
+// The pack that "A new region in one file" puts together, step by step.
+TEST(Readme, ExampleRegionIsAPack) {
+  std::istringstream readme(read_file(kReadme));
+  std::string pack;
+  bool in_block = false;
+  for (std::string line; std::getline(readme, line);) {
+    if (line == "   ```yaml" || line == "   ```") {
+      in_block = line == "   ```yaml";
+    } else if (in_block) {
+      pack += line.substr(std::min<size_t>(3, line.size())) + "\n";
+    }
+  }
+  const auto toyland = Region::parse(pack, "README.md");
+  EXPECT_EQ(toyland.layout_of("TL123AB"), "car");
+  EXPECT_TRUE(toyland.check("TL123OB"));
+}
 
 }  // namespace
 }  // namespace plateforge

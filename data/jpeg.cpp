@@ -70,8 +70,36 @@ struct JpegReader::Impl {
   bool ends_properly = false;
   cv::Mat rows, last_row;  // members, because a local would be indeterminate after longjmp
 
+  // Fills `rows` with the region and some columns beside it; returns the first column. A function
+  // of its own, so that no variable lives across setjmp.
+  [[gnu::noinline]] int decode(const cv::Rect& region);
   [[noreturn]] void fail_now() const { fail(name, " is a damaged JPEG: ", errors.message); }
 };
+
+int JpegReader::Impl::decode(const cv::Rect& region) {
+  info.out_color_space = JCS_EXT_BGR;
+  jpeg_start_decompress(&info);
+  // Chroma is interpolated across block borders: two more columns make the cut exact.
+  const int left = std::max(region.x - 2, 0);
+  const int right = std::min(region.br().x + 2, static_cast<int>(info.image_width));
+  auto x = static_cast<JDIMENSION>(left), width = static_cast<JDIMENSION>(right - left);
+  // Moves x left to a block border.
+  if (width < info.output_width) jpeg_crop_scanline(&info, &x, &width);
+  rows.create(region.height, static_cast<int>(width), CV_8UC3);
+  if (region.y > 0) jpeg_skip_scanlines(&info, static_cast<JDIMENSION>(region.y));
+  for (int y = 0; y < region.height;) {
+    JSAMPROW row = rows.ptr(y);
+    y += static_cast<int>(jpeg_read_scanlines(&info, &row, 1));
+  }
+  // A file that lacks its end marker may be cut anywhere: walk to the last row to find out.
+  if (!ends_properly && info.output_scanline < info.output_height) {
+    last_row.create(1, static_cast<int>(width), CV_8UC3);
+    JSAMPROW row = last_row.ptr();
+    jpeg_skip_scanlines(&info, info.output_height - info.output_scanline - 1);
+    jpeg_read_scanlines(&info, &row, 1);
+  }
+  return static_cast<int>(x);
+}
 
 JpegReader::JpegReader(std::string_view bytes, std::string name) : impl_(new Impl) {
   auto& info = impl_->info;
@@ -109,32 +137,10 @@ bool JpegReader::has_bgr() const {
 }
 
 cv::Mat JpegReader::read(const cv::Rect& region) {
-  auto& info = impl_->info;
-  // Chroma is interpolated across block borders: two more columns make the cut exact.
-  const int left = std::max(region.x - 2, 0);
-  const int right = std::min(region.br().x + 2, static_cast<int>(info.image_width));
-  auto& rows = impl_->rows;
   if (setjmp(impl_->errors.jump)) impl_->fail_now();
-  info.out_color_space = JCS_EXT_BGR;
-  jpeg_start_decompress(&info);
-  auto x = static_cast<JDIMENSION>(left), width = static_cast<JDIMENSION>(right - left);
-  // Moves x left to a block border.
-  if (width < info.output_width) jpeg_crop_scanline(&info, &x, &width);
-  rows.create(region.height, static_cast<int>(width), CV_8UC3);
-  if (region.y > 0) jpeg_skip_scanlines(&info, static_cast<JDIMENSION>(region.y));
-  for (int y = 0; y < region.height;) {
-    JSAMPROW row = rows.ptr(y);
-    y += static_cast<int>(jpeg_read_scanlines(&info, &row, 1));
-  }
-  // A file that lacks its end marker may be cut anywhere: walk to the last row to find out.
-  if (!impl_->ends_properly && info.output_scanline < info.output_height) {
-    impl_->last_row.create(1, static_cast<int>(width), CV_8UC3);
-    JSAMPROW row = impl_->last_row.ptr();
-    jpeg_skip_scanlines(&info, info.output_height - info.output_scanline - 1);
-    jpeg_read_scanlines(&info, &row, 1);
-  }
+  const int first = impl_->decode(region);
   if (impl_->errors.damaged) impl_->fail_now();
-  return rows.colRange(region.x - static_cast<int>(x), region.br().x - static_cast<int>(x));
+  return impl_->rows.colRange(region.x - first, region.br().x - first);
 }
 
 }  // namespace plateforge

@@ -18,7 +18,7 @@ class OpenVino : public Runtime {
                                     ov::hint::inference_precision(ov::element::f32),
                                     ov::inference_num_threads(1))
                      .create_infer_request()) {
-  } catch (const ov::Exception& problem) {
+  } catch (const std::exception& problem) {
     fail("OpenVINO cannot load ", file.string(), ": ", short_text(problem));
   }
 
@@ -33,7 +33,7 @@ class OpenVino : public Runtime {
         torch::empty(Shape(result.get_shape().begin(), result.get_shape().end()), torch::kFloat);
     std::memcpy(logits.data_ptr<float>(), result.data<float>(), logits.nbytes());
     return logits;
-  } catch (const ov::Exception& problem) {
+  } catch (const std::exception& problem) {
     fail("OpenVINO cannot run ", file_.string(), ": ", short_text(problem));
   }
 
@@ -44,7 +44,7 @@ class OpenVino : public Runtime {
     return instance;
   }
   // The last line of its message says what went wrong; the lines before say where in its source.
-  static std::string short_text(const ov::Exception& problem) {
+  static std::string short_text(const std::exception& problem) {
     std::string text = problem.what();
     while (!text.empty() && text.back() == '\n') text.pop_back();
     return text.substr(text.rfind('\n') + 1);

@@ -26,18 +26,20 @@ class Builtin : public Runtime {
 };
 
 // OpenCV's own words without its source location.
-std::string short_text(const cv::Exception& problem) {
-  const auto text = std::string(problem.err.empty() ? problem.what() : problem.err);
+std::string short_text(const std::exception& problem) {
+  const auto* own = dynamic_cast<const cv::Exception*>(&problem);
+  const std::string text = own && !own->err.empty() ? own->err : problem.what();
   return text.substr(0, text.find('\n'));
 }
 
+// OpenCV throws more than cv::Exception: version 4.6 ends an open batch in a std::length_error.
 class OpenCv : public Runtime {
  public:
   explicit OpenCv(const std::filesystem::path& file) try
       : file_(file), net_(cv::dnn::readNetFromONNX(file.string())) {
     net_.setPreferableBackend(cv::dnn::DNN_BACKEND_OPENCV);
     net_.setPreferableTarget(cv::dnn::DNN_TARGET_CPU);
-  } catch (const cv::Exception& problem) {
+  } catch (const std::exception& problem) {
     fail("OpenCV cannot load ", file.string(), ": ", short_text(problem));
   }
 
@@ -50,7 +52,7 @@ class OpenCv : public Runtime {
     auto logits = torch::empty(Shape(result.size.p, result.size.p + result.dims), torch::kFloat);
     std::memcpy(logits.data_ptr<float>(), result.data, logits.nbytes());
     return logits;
-  } catch (const cv::Exception& problem) {
+  } catch (const std::exception& problem) {
     fail("OpenCV cannot run ", file_.string(), ": ", short_text(problem));
   }
 

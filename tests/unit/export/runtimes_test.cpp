@@ -61,6 +61,19 @@ TEST(Runtimes, UnknownNameListsTheKnown) {
   }
 }
 
+// Whether a runtime takes an open batch is its affair; if not, it is one Error.
+TEST(Runtimes, OpenBatchRunsOrIsOneError) {
+  ContextCnn network(4);
+  const auto file = written(network, {-1, 3, 9, 19});
+  for (const auto& name : runtime_names()) {
+    try {
+      EXPECT_EQ(open_runtime(name, file)->run(torch::randn({2, 3, 9, 19})).size(0), 2) << name;
+    } catch (const Error& error) {
+      EXPECT_EQ(name, "opencv") << error.what();
+    }
+  }
+}
+
 TEST(Runtimes, BrokenFileIsOneError) {
   PlainCnn network;
   const auto file = written(network, {1, 3, 9, 19});

@@ -96,9 +96,13 @@ std::optional<Shape> multi_channel_view(const Shape& shape) {
   return Shape{shape[0], k, rest / columns, columns};
 }
 
-bool is_sample_mean(const Node& node) {
+// One number per sample. With a single sample that is also the mean over everything.
+bool is_sample_mean(const Graph& graph, const Node& node) {
   const auto* mean = node.as<op::Mean>();
-  return mean && mean->keep_axes && mean->axes == Shape{1, 2, 3};
+  if (!mean || graph.shape(node.inputs[0]).size() != 4) return false;
+  const auto batch = graph.shape(node.inputs[0])[0];
+  return (mean->keep_axes && mean->axes == Shape{1, 2, 3}) ||
+         (batch == 1 && mean->axes == Shape{0, 1, 2, 3});
 }
 
 // x / mean(y) or x * mean(y), x of the shape of y: where the mean is read by nothing else.
@@ -108,7 +112,7 @@ struct ScaledByMean {
 
 std::optional<ScaledByMean> match_scaling(const Graph& graph, size_t index) {
   const auto& mean = graph.nodes[index];
-  if (!is_sample_mean(mean) || graph.is_output(mean.output)) return std::nullopt;
+  if (!is_sample_mean(graph, mean) || graph.is_output(mean.output)) return std::nullopt;
   const auto readers = graph.readers(mean.output);
   if (readers.size() != 1) return std::nullopt;
   const auto& scaling = graph.nodes[readers[0]];

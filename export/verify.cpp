@@ -65,9 +65,10 @@ class Candidate {
   void add(const Tensor& logits, const Reference& reference, const std::vector<std::string>& labels,
            const Region& region) {
     const auto expected = reference.logits.slice(0, 0, logits.size(0));
-    // Equal infinities agree; any other non-finite value is an infinite difference.
-    const auto gap =
-        torch::where(logits == expected, 0.0, (logits - expected).abs().to(torch::kDouble));
+    // The same infinity or NaN in both agrees; any other non-finite value is an infinite
+    // difference.
+    const auto same = (logits == expected) | (logits.isnan() & expected.isnan());
+    const auto gap = torch::where(same, 0.0, (logits - expected).abs().to(torch::kDouble));
     const auto largest = torch::nan_to_num(gap, INFINITY).max().item<double>();
     parity_.max_abs_logit_difference = std::max(parity_.max_abs_logit_difference, largest);
     const auto texts = texts_of(logits, region);

@@ -35,6 +35,7 @@ def read_safetensors(path):
 
 def check(path, images):
     import onnx
+    import onnx.shape_inference
 
     model = onnx.load(str(path))
     onnx.checker.check_model(model, full_check=True)
@@ -71,7 +72,7 @@ def run_tvm(path, images):
     module = from_onnx(onnx.load(str(path)), shape_dict={"images": list(images.shape)})
     machine = relax.VirtualMachine(tvm.compile(module, target="llvm"), tvm.cpu())
     result = machine["main"](tvm.runtime.tensor(images))
-    return (result[0] if isinstance(result, (list, tuple)) or "Array" in type(result).__name__ else result).numpy()
+    return (result if hasattr(result, "numpy") else result[0]).numpy()
 
 
 JUDGES = {
@@ -105,7 +106,8 @@ def main():
         print("case".ljust(24) + "".join(name.rjust(16) for name in JUDGES))
         for path in sorted(folder.glob("*.onnx")):
             tensors = read_safetensors(path.with_suffix(".safetensors"))
-            verdicts = [judge(run, path, tensors["images"], tensors["logits"]) for run in JUDGES.values()]
+            images, logits = tensors["images"], tensors["logits"]
+            verdicts = [judge(run, path, images, logits) for run in JUDGES.values()]
             failed += sum(not holds for _, holds in verdicts)
             print(path.stem.ljust(24) + "".join(text.rjust(16) for text, _ in verdicts), flush=True)
     print("all judges agree" if not failed else f"{failed} disagreements")

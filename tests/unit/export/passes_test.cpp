@@ -106,6 +106,27 @@ TEST_P(PortableSpelling, KeepsTheContextNormaliser) {
 }
 INSTANTIATE_TEST_SUITE_P(Channels, PortableSpelling, testing::Values(2, 5, 7, 8, 11));
 
+// The published port divides by the mean over the whole batch; at batch 1 that is the sample's.
+struct WholeBatchContext : Network {
+  torch::nn::Conv2d conv{register_module("conv", torch::nn::Conv2d(3, 4, 3))};
+  torch::Tensor forward(const torch::Tensor& x) override {
+    const auto y = conv(x);
+    return y / y.pow(2).mean();
+  }
+};
+
+TEST(Passes, SpellsTheWholeBatchMeanOfOneSample) {
+  WholeBatchContext network;
+  randomize(network, 9);
+  for (const int64_t batch : {1, 2}) {
+    const auto traced = trace(network, {batch, 3, 6, 7});
+    auto graph = traced;
+    prepare_for_export(graph);
+    EXPECT_EQ(graph.nodes.size(), batch == 1 ? 8U : 4U) << dump(graph);
+    EXPECT_LT(difference(traced, graph, torch::randn({batch, 3, 6, 7})), 1e-5F);
+  }
+}
+
 TEST(Passes, ConstantsFold) {
   Graph graph;
   const auto x = graph.add_tensor("x", {2}, Origin::input);

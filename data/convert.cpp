@@ -9,9 +9,9 @@
 #include "configs/atomic_file.h"
 #include "configs/error.h"
 #include "data/augment.h"
+#include "data/concat.h"
 #include "data/geometry.h"
 #include "data/parallel.h"
-#include "data/concat.h"
 
 namespace plateforge {
 namespace fs = std::filesystem;

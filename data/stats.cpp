@@ -7,9 +7,9 @@
 #include <sstream>
 
 #include "configs/utf8.h"
+#include "data/concat.h"
 #include "data/geometry.h"
 #include "data/parallel.h"
-#include "data/concat.h"
 
 namespace plateforge {
 namespace {

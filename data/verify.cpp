@@ -5,10 +5,10 @@
 #include <unordered_map>
 
 #include "configs/error.h"
+#include "data/concat.h"
 #include "data/hash.h"
 #include "data/parallel.h"
 #include "data/picture_hash.h"
-#include "data/concat.h"
 
 namespace plateforge {
 namespace {

@@ -10,6 +10,7 @@ namespace plateforge {
 struct TrainState {
   int64_t step = 0;        // updates done
   double best = 0;         // best validation metric so far
+  double best_loss = 0;    // validation loss of the best; decides ties
   int64_t best_step = -1;  // -1: none yet
   int64_t not_better = 0;  // validations since the best one
   int64_t rollbacks = 0;   // times a non-finite loss sent us back
@@ -19,6 +20,7 @@ struct TrainState {
   void visit(V& v) {
     v("step", step);
     v("best", best);
+    v("best_loss", best_loss);
     v("best_step", best_step);
     v("not_better", not_better);
     v("rollbacks", rollbacks);

@@ -171,10 +171,13 @@ void Trainer::validate() {
                               state_.step * config_.optim.accumulate, device_);
     evaluation = task_.evaluate();
     const double value = evaluation.json.at(config_.train.best_by).get<double>();
-    better = state_.best_step < 0 ||
-             (lower_is_better(config_.train.best_by) ? value < state_.best : value > state_.best);
+    const double loss = evaluation.json.at("loss").get<double>();
+    const double gain =
+        lower_is_better(config_.train.best_by) ? state_.best - value : value - state_.best;
+    better = state_.best_step < 0 || gain > 0 || (gain == 0 && loss < state_.best_loss);
     if (better) {
       state_.best = value;
+      state_.best_loss = loss;
       state_.best_step = state_.step;
       task_.save(run_ / "model.safetensors", {{"config", write_run_config(config_)},
                                               {"step", std::to_string(state_.step)},
@@ -231,8 +234,7 @@ StateDict Trainer::everything() const {
   const_cast<TrainState&>(state_).visit(writer);
   if (!pending_losses_.empty()) progress.tensors["pending_losses"] = torch::stack(pending_losses_);
   progress.tensors["random"] = random_generator(torch::kCPU).get_state();
-  if (device_.is_cuda())
-    progress.tensors["random_cuda"] = random_generator(device_).get_state();
+  if (device_.is_cuda()) progress.tensors["random_cuda"] = random_generator(device_).get_state();
   put(whole, "network", network_state(task_.network()));
   put(whole, "optimizer", optimizer_->state());
   put(whole, "schedule", schedule_->state());

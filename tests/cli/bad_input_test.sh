@@ -69,14 +69,6 @@ ccpd_name letters "025-95_113-154&383_3x6&473-386&473_177&454_154&383_363&402-0_
 refuses "letters in numbers" "3x6" "$plateforge" eval --model "$model" --data "ccpd:$work/letters"
 ccpd_name outside "025-95_113-154&383_386&473-9386&473_177&454_154&383_363&402-0_0_22_27_27_33_16-37-15"
 refuses "vertices outside the image" "outside" "$plateforge" eval --model "$model" --data "ccpd:$work/outside"
-# A PNG named .jpg is read, with a notice.
-mkdir "$work/png" && cp "$root/tests/data/png/"* "$work/png/" 2>/dev/null
-if ls "$work/png/"*.jpg >/dev/null 2>&1; then
-  checks=$((checks + 1))
-  said=$("$plateforge" eval --model "$model" --data "crops:$work/png" 2>&1 >/dev/null) && grep -qi png <<<"$said" ||
-    { echo "FAILED PNG named .jpg: $said"; failures=$((failures + 1)); }
-fi
-
 # files of weights
 refuses "model file that is none" "safetensors|pickle|neither" "$plateforge" eval --model "$base" --data "crops:$crops"
 head -c 3000 "$model" > "$work/cut.safetensors"

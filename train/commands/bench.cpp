@@ -5,11 +5,12 @@
 namespace plateforge {
 
 int bench_command(const Args& args) {
-  const std::string usage = "plateforge bench loader [options]";
+  const std::string usage = "plateforge bench loader|train [options]";
   require(!args.empty(), "bench needs what to measure; usage: ", usage);
   const Args rest(args.begin() + 1, args.end());
   if (args[0] == "loader") return bench_loader(rest);
-  fail("unknown benchmark '", args[0], "'; known: loader");
+  if (args[0] == "train") return bench_train(rest);
+  fail("unknown benchmark '", args[0], "'; known: loader train");
 }
 
 }  // namespace plateforge

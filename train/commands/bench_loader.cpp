@@ -8,9 +8,9 @@
 #include <iostream>
 
 #include "configs/error.h"
+#include "data/concat.h"
 #include "data/loader.h"
 #include "data/pack.h"
-#include "data/concat.h"
 #include "train/commands/bench.h"
 
 namespace po = boost::program_options;

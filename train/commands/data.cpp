@@ -4,12 +4,12 @@
 
 #include "configs/error.h"
 #include "configs/yaml.h"
+#include "data/concat.h"
 #include "data/convert.h"
 #include "data/pack.h"
 #include "data/preview.h"
 #include "data/stats.h"
 #include "data/verify.h"
-#include "data/concat.h"
 #include "train/commands/commands.h"
 
 namespace po = boost::program_options;

@@ -1,0 +1,178 @@
+#include <algorithm>
+#include <chrono>
+#include <iomanip>
+#include <iostream>
+
+#include "configs/error.h"
+#include "losses/ctc.h"
+#include "models/network.h"
+#include "optim/optimizer.h"
+#include "train/commands/bench.h"
+#include "train/commands/op_timer.h"
+#include "train/runtime.h"
+
+namespace po = boost::program_options;
+
+namespace plateforge {
+namespace {
+
+constexpr int64_t kClasses = 68, kLabel = 7;
+
+double seconds_of(const std::function<void()>& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// One network with its optimiser and one batch of noise: the time of a step does not depend on what
+// the pictures show.
+class Step {
+ public:
+  Step(const ModelConfig& model, const std::string& precision, int64_t batch, torch::Device device)
+      : precision_(precision), device_(device), network_(make_network(model, kClasses, 1)) {
+    network_->to(device);
+    network_->train();
+    const OptimConfig optim;
+    optimizer_ = make_optimizer(make_param_groups(*network_, optim), optim);
+    optimizer_->train_mode();
+    images_ = torch::randint(0, 256, {batch, 3, model.height, model.width}, torch::kByte)
+                  .contiguous(torch::MemoryFormat::ChannelsLast)
+                  .to(device);
+    targets_ = torch::randint(0, kClasses - 1, {batch, kLabel}, torch::kLong).to(device);
+    lengths_ = torch::full({batch}, kLabel, torch::kLong).to(device);
+  }
+
+  torch::Tensor forward() {
+    const PrecisionGuard guard(precision_, device_);
+    return network_->forward(normalize(images_));
+  }
+
+  void run() {
+    optimizer_->zero_grad();
+    const auto logits = forward();
+    torch::Tensor loss;
+    {
+      RECORD_FUNCTION("plateforge::loss", std::vector<c10::IValue>());
+      loss = ctc_loss(logits, targets_, lengths_, kClasses - 1);
+    }
+    loss.backward();
+    RECORD_FUNCTION("plateforge::optimizer", std::vector<c10::IValue>());
+    optimizer_->step(1e-4, 0.9);
+    if (device_.is_cuda()) torch::cuda::synchronize();
+  }
+
+ private:
+  std::string precision_;
+  torch::Device device_;
+  NetworkPtr network_;
+  std::unique_ptr<Optimizer> optimizer_;
+  torch::Tensor images_, targets_, lengths_;
+};
+
+// Seconds that the convolutions of a step need alone through the same library: the sum over them of
+// the fastest forward and backward. The first one's input needs no gradient.
+double roofline_seconds(Step& step, int64_t rounds) {
+  const torch::NoGradGuard no_grad;
+  const auto calls = record_convolutions([&] { step.forward(); });
+  double total = 0;
+  for (size_t i = 0; i < calls.size(); ++i) {
+    const auto& call = calls[i];
+    double best = 1e9;
+    const std::vector<int64_t> one = {1, 1}, none = {0, 0};
+    for (int64_t round = 0; round < rounds + 1; ++round) {
+      torch::Tensor output;
+      const double forward = seconds_of([&] {
+        output = at::convolution(call.input, call.weight, call.bias, call.stride, call.padding, one,
+                                 false, none, 1);
+      });
+      const double backward = seconds_of([&] {
+        at::convolution_backward(output, call.input, call.weight, call.bias.sizes(), call.stride,
+                                 call.padding, one, false, none, 1, {i > 0, true, true});
+      });
+      if (round > 0) best = std::min(best, forward + backward);
+    }
+    total += best;
+  }
+  return total;
+}
+
+nlohmann::json rates(std::vector<double> seconds, int64_t batch) {
+  std::sort(seconds.begin(), seconds.end());
+  const auto rate = [&](double value) { return static_cast<double>(batch) / value; };
+  return {
+      {"images_per_second", rate(seconds.front())},
+      {"images_per_second_median", rate(seconds[seconds.size() / 2])},
+      {"images_per_second_slowest", rate(seconds.back())},
+      {"step_ms", {{"min", 1e3 * seconds.front()}, {"median", 1e3 * seconds[seconds.size() / 2]}}}};
+}
+
+nlohmann::json measure(const ModelConfig& model, const std::string& precision, int64_t batch,
+                       int64_t rounds, torch::Device device) {
+  Step step(model, precision, batch, device);
+  std::vector<double> steps;
+  for (int64_t round = -2; round < rounds; ++round) {  // two warm-ups
+    const double seconds = seconds_of([&] { step.run(); });
+    if (round >= 0) steps.push_back(seconds);
+  }
+  auto json = rates(steps, batch);
+  if (device.is_cpu()) {
+    OpTimer timer;
+    const double whole = seconds_of([&] { step.run(); });
+    double listed = 0;
+    for (const auto& [group, seconds] : timer.seconds()) {
+      json["share"][group] = seconds / whole;
+      listed += seconds;
+    }
+    json["share"]["between operators"] = std::max(0.0, whole - listed) / whole;
+  }
+  json["roofline_images_per_second"] =
+      static_cast<double>(batch) / roofline_seconds(step, std::max<int64_t>(2, rounds / 2));
+  return json;
+}
+
+void print(const std::string& precision, const nlohmann::json& json) {
+  const auto number = [&](const nlohmann::json& value) { return value.get<double>(); };
+  std::cout << std::fixed << std::setprecision(1) << precision << ": "
+            << number(json["images_per_second"]) << " img/s (median "
+            << number(json["images_per_second_median"]) << ", slowest "
+            << number(json["images_per_second_slowest"]) << "); convolutions alone "
+            << number(json["roofline_images_per_second"]) << " img/s\n";
+  if (!json.contains("share")) return;
+  for (const auto& [group, share] : json["share"].items())
+    std::cout << "  " << std::setw(5) << 100 * number(share) << " %  " << group << "\n";
+}
+
+}  // namespace
+
+int bench_train(const Args& args) {
+  int64_t batch = 128, rounds = 7;
+  std::string json, precision = "both";
+  ModelConfig model;
+  RuntimeConfig runtime;
+  po::options_description options("options");
+  options.add_options()("batch", po::value(&batch)->default_value(batch), "plates per step")(
+      "rounds", po::value(&rounds)->default_value(rounds), "measured pairs of steps")(
+      "precision", po::value(&precision)->default_value(precision), "fp32, bf16 or both")(
+      "head", po::value(&model.head)->default_value(model.head), "t18 or t88")(
+      "device", po::value(&runtime.device)->default_value(runtime.device), "auto, cpu or cuda")(
+      "threads", po::value(&runtime.threads)->default_value(runtime.threads),
+      "LibTorch intra-op threads; 0 = all cores")(
+      "json", po::value(&json), "write the measurement here; - is standard output");
+  po::variables_map values;
+  if (!parse_options(args, "plateforge bench train", options, values)) return 0;
+  require(batch > 0 && rounds > 0, "--batch and --rounds must be at least 1");
+  require(precision == "both" || precision == "fp32" || precision == "bf16", "--precision ",
+          precision, " is unknown; known: fp32 bf16 both");
+
+  const auto device = set_up_runtime(runtime);
+  nlohmann::json report = {{"batch", batch}, {"threads", at::get_num_threads()}};
+  for (const std::string name : {"fp32", "bf16"}) {
+    if (precision != "both" && precision != name) continue;
+    report[name] = measure(model, name, batch, rounds, device);
+    if (json != "-") print(name, report[name]);
+  }
+  if (!json.empty()) write_json(json, report);
+  return 0;
+}
+
+}  // namespace plateforge

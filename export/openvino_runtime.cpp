@@ -29,8 +29,8 @@ class OpenVino : public Runtime {
     request_.set_input_tensor(blob);
     request_.infer();
     const auto result = request_.get_output_tensor();
-    auto logits =
-        torch::empty(Shape(result.get_shape().begin(), result.get_shape().end()), torch::kFloat);
+    const auto extents = result.get_shape();  // by value: two calls give two vectors
+    auto logits = torch::empty(Shape(extents.begin(), extents.end()), torch::kFloat);
     std::memcpy(logits.data_ptr<float>(), result.data<float>(), logits.nbytes());
     return logits;
   } catch (const std::exception& problem) {

@@ -32,7 +32,6 @@ std::string short_text(const std::exception& problem) {
   return text.substr(0, text.find('\n'));
 }
 
-// OpenCV throws more than cv::Exception: version 4.6 ends an open batch in a std::length_error.
 class OpenCv : public Runtime {
  public:
   explicit OpenCv(const std::filesystem::path& file) try

@@ -69,10 +69,10 @@ Window average_window(int64_t from, int64_t to) {
   return {tiles ? stride : from - (to - 1) * stride, stride};
 }
 
-Tensor average_to(const Tensor& x, const Tensor& like) {
-  const auto h = average_window(x.size(2), like.size(2));
-  const auto w = average_window(x.size(3), like.size(3));
-  return torch::avg_pool2d(x, {h.size, w.size}, {h.stride, w.stride});
+ops::AverageWindow average_window(const Tensor& x, Extent to) {
+  const auto h = average_window(x.size(2), to.height);
+  const auto w = average_window(x.size(3), to.width);
+  return {h.size, w.size, h.stride, w.stride};
 }
 
 }  // namespace
@@ -153,22 +153,31 @@ LprNet::LprNet(const ModelConfig& config, int64_t classes, const Widths& width)
 
 // N plates, C classes; extents in the comments are those of a 94x24 input at multiplier 1.
 Tensor LprNet::forward(const Tensor& images) {
-  const auto a = ops::batch_norm_relu(*norm1_, conv0_(stn_ ? stn_->forward(images) : images));
-  auto flow = ops::channel_max_pool(a, {.channels = 1, .width = 1});  // [N, 64, 20, 90]
-  const auto b = ops::batch_norm_relu(*norm5_, block4_->forward(flow));
-  flow = ops::channel_max_pool(b, {.channels = 2, .width = 2});  // [N, 64, 18, 44]
-  flow = ops::batch_norm_relu(*norm9_, block8_->forward(flow));
-  const auto c = ops::batch_norm_relu(*norm12_, block11_->forward(flow));
-  flow = ops::channel_max_pool(c, {.channels = 4, .width = 2});  // [N, 64, 16, 21]
-  flow = ops::dropout(flow, dropout_, is_training());
+  const auto map = t18_output({images.size(2), images.size(3)});  // 4x18
+  auto flow = conv0_(stn_ ? stn_->forward(images) : images);
+
+  flow = ops::batch_norm_relu(*norm1_, flow);
+  const auto a = ops::pool_with_tap(flow, {}, average_window(flow, map));
+  flow = block4_->forward(a.pooled);  // [N, 128, 20, 90]
+
+  flow = ops::batch_norm_relu(*norm5_, flow);
+  const auto b = ops::pool_with_tap(flow, {.channels = 2, .width = 2}, average_window(flow, map));
+  flow = block8_->forward(b.pooled);  // [N, 256, 18, 44]
+
+  flow = ops::batch_norm_relu(*norm9_, flow);
+  flow = block11_->forward(flow);  // [N, 256, 18, 44]
+
+  flow = ops::batch_norm_relu(*norm12_, flow);
+  const auto c = ops::pool_with_tap(flow, {.channels = 4, .width = 2}, average_window(flow, map));
+  flow = ops::dropout(c.pooled, dropout_, is_training());
   flow = ops::batch_norm_relu(*norm17_, conv16_(flow));  // [N, 256, 16, 18]
   flow = ops::dropout(flow, dropout_, is_training());
   const auto d = ops::batch_norm_relu(*norm21_, conv20_(flow));  // [N, C, 4, 18]
 
-  const auto context = torch::cat(
-      {normalize_context(average_to(a, d), context_), normalize_context(average_to(b, d), context_),
-       normalize_context(average_to(c, d), context_), normalize_context(d, context_)},
-      1);                         // [N, 448 + C, 4, 18]
+  const auto context =
+      torch::cat({normalize_context(a.average, context_), normalize_context(b.average, context_),
+                  normalize_context(c.average, context_), normalize_context(d, context_)},
+                 1);              // [N, 448 + C, 4, 18]
   return head_(context).mean(2);  // [N, C, 18]
 }
 

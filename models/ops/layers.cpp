@@ -1,13 +1,44 @@
 #include "models/ops/layers.h"
 
+#include "models/ops/batch_norm_relu.h"
+#include "models/ops/dropout.h"
+#include "models/ops/pool.h"
+
 namespace plateforge::ops {
+namespace {
+
+thread_local bool plain_ops = false;
+
+// A training step on the CPU: gradients are wanted and nobody records the operators.
+bool training_step(const torch::Tensor& x) {
+  return !plain_ops && x.is_cpu() && torch::GradMode::is_enabled() && x.requires_grad();
+}
+
+bool can_fuse(const torch::Tensor& x) {
+  return training_step(x) && x.dim() == 4 && x.numel() > 0 &&
+         (x.scalar_type() == torch::kFloat || x.scalar_type() == torch::kBFloat16) &&
+         x.is_contiguous(torch::MemoryFormat::ChannelsLast);
+}
+
+bool can_fuse(const torch::nn::BatchNorm2dImpl& norm) {
+  return norm.is_training() && norm.options.affine() && norm.options.track_running_stats() &&
+         norm.options.momentum().has_value() && norm.weight.scalar_type() == torch::kFloat;
+}
+
+}  // namespace
+
+PlainOps::PlainOps() : before_(plain_ops) { plain_ops = true; }
+PlainOps::~PlainOps() { plain_ops = before_; }
 
 torch::Tensor batch_norm_relu(torch::nn::BatchNorm2dImpl& norm, const torch::Tensor& x) {
+  if (can_fuse(x) && can_fuse(norm)) return fused_batch_norm_relu(norm, x);
   return torch::relu(norm.forward(x));
 }
 
 torch::Tensor conv_relu(torch::nn::Conv2dImpl& conv, const torch::Tensor& x) {
-  return torch::relu(conv.forward(x));
+  auto y = conv.forward(x);
+  if (training_step(y)) return y.relu_();  // a convolution's gradient does not need its output
+  return torch::relu(y);
 }
 
 torch::Tensor channel_max_pool(const torch::Tensor& x, const PoolStride& stride) {
@@ -15,8 +46,18 @@ torch::Tensor channel_max_pool(const torch::Tensor& x, const PoolStride& stride)
   return torch::max_pool2d(kept, {3, 3}, {stride.height, stride.width});
 }
 
+PooledTap pool_with_tap(const torch::Tensor& x, const PoolStride& stride,
+                        const AverageWindow& window) {
+  if (can_fuse(x)) return fused_pool_with_tap(x, stride, window);
+  return {channel_max_pool(x, stride),
+          torch::avg_pool2d(x, {window.height, window.width},
+                            {window.stride_height, window.stride_width})};
+}
+
 torch::Tensor dropout(const torch::Tensor& x, double p, bool training) {
-  return training && p > 0 ? torch::dropout(x, p, training) : x;
+  if (!training || p <= 0) return x;
+  if (can_fuse(x)) return fused_dropout(x, p);
+  return torch::dropout(x, p, training);
 }
 
 }  // namespace plateforge::ops

@@ -13,14 +13,37 @@ torch::Tensor batch_norm_relu(torch::nn::BatchNorm2dImpl& norm, const torch::Ten
 // relu(conv(x)).
 torch::Tensor conv_relu(torch::nn::Conv2dImpl& conv, const torch::Tensor& x);
 
-// 3x3 max-pooling without padding of every `channel_stride`-th channel:
-// [N, C, H, W] -> [N, ceil(C / channel_stride), (H - 3) / stride_h + 1, (W - 3) / stride_w + 1].
+// 3x3 max-pooling without padding of every `channels`-th channel:
+// [N, C, H, W] -> [N, ceil(C / channels), (H - 3) / height + 1, (W - 3) / width + 1].
 struct PoolStride {
   int64_t channels = 1, height = 1, width = 1;
 };
 torch::Tensor channel_max_pool(const torch::Tensor& x, const PoolStride& stride);
 
+// The same beside an average over all channels of the same tensor:
+// average [N, C, (H - height) / stride_height + 1, (W - width) / stride_width + 1].
+struct AverageWindow {
+  int64_t height = 1, width = 1, stride_height = 1, stride_width = 1;
+};
+struct PooledTap {
+  torch::Tensor pooled, average;
+};
+PooledTap pool_with_tap(const torch::Tensor& x, const PoolStride& stride,
+                        const AverageWindow& window);
+
 // Zeroes elements with probability p and scales the others by 1 / (1 - p).
 torch::Tensor dropout(const torch::Tensor& x, double p, bool training);
+
+// While one of these lives, this thread uses the plain compositions (parity tests, benchmarks).
+class PlainOps {
+ public:
+  PlainOps();
+  ~PlainOps();
+  PlainOps(const PlainOps&) = delete;
+  PlainOps& operator=(const PlainOps&) = delete;
+
+ private:
+  bool before_;
+};
 
 }  // namespace plateforge::ops

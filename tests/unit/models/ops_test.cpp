@@ -1,0 +1,204 @@
+#include "models/ops/layers.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/autocast_mode.h>
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <functional>
+
+#include "models/lprnet.h"
+#include "models/ops/dropout.h"
+
+namespace plateforge::ops {
+namespace {
+
+using torch::Tensor;
+
+struct Precision {
+  at::ScalarType type;
+  double tolerance;  // of the largest element
+};
+constexpr Precision kFloat = {at::kFloat, 2e-5}, kBf16 = {at::kBFloat16, 2e-2};
+
+Tensor activations(at::IntArrayRef sizes, at::ScalarType type) {
+  return torch::randn(sizes).to(type).contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+void expect_close(const Tensor& fused, const Tensor& plain, double tolerance, const char* what) {
+  ASSERT_EQ(fused.sizes(), plain.sizes()) << what;
+  ASSERT_EQ(fused.scalar_type(), plain.scalar_type()) << what;
+  const auto scale = plain.to(at::kFloat).abs().max().item<double>();
+  const auto worst = (fused.to(at::kFloat) - plain.to(at::kFloat)).abs().max().item<double>();
+  EXPECT_LE(worst, tolerance * std::max(scale, 1e-3)) << what;
+}
+
+// Outputs, then the gradients of `leaves` for random output gradients.
+std::vector<Tensor> run(const std::function<std::vector<Tensor>()>& forward,
+                        const std::vector<Tensor>& leaves) {
+  auto results = forward();
+  std::vector<Tensor> directions;
+  torch::manual_seed(99);
+  for (const auto& result : results) directions.push_back(torch::randn_like(result));
+  const auto gradients = torch::autograd::grad(results, leaves, directions);
+  results.insert(results.end(), gradients.begin(), gradients.end());
+  return results;
+}
+
+class BatchNormRelu : public testing::TestWithParam<Precision> {};
+
+TEST_P(BatchNormRelu, EqualsThePlainComposition) {
+  torch::manual_seed(1);
+  const auto [type, tolerance] = GetParam();
+  for (const int64_t channels : {64, 68, 7}) {
+    const auto x = (activations({5, channels, 6, 9}, type) * 3 + 10).detach().requires_grad_();
+    torch::nn::BatchNorm2d fused(channels), plain(channels);
+    for (auto* norm : {&fused, &plain}) {
+      const torch::NoGradGuard no_grad;
+      (*norm)->weight.copy_(torch::linspace(-1, 2, channels));
+      (*norm)->bias.copy_(torch::linspace(1, -1, channels));
+    }
+    const auto mine = run([&] { return std::vector{batch_norm_relu(*fused, x)}; },
+                          {x, fused->weight, fused->bias});
+    std::vector<Tensor> reference;
+    {
+      const PlainOps guard;
+      reference = run([&] { return std::vector{batch_norm_relu(*plain, x)}; },
+                      {x, plain->weight, plain->bias});
+    }
+    const char* names[] = {"y", "dx", "dweight", "dbias"};
+    for (size_t i = 0; i < 4; ++i) expect_close(mine[i], reference[i], 2 * tolerance, names[i]);
+    expect_close(fused->running_mean, plain->running_mean, tolerance, "running mean");
+    expect_close(fused->running_var, plain->running_var, tolerance, "running variance");
+    EXPECT_EQ(fused->num_batches_tracked.item<int64_t>(), 1);
+  }
+}
+
+TEST(BatchNormReluKernel, KeepsNan) {
+  auto x = activations({2, 16, 4, 4}, at::kFloat);
+  x[0][3][1][1] = std::numeric_limits<float>::quiet_NaN();
+  x.requires_grad_();
+  torch::nn::BatchNorm2d norm(16);
+  const auto y = batch_norm_relu(*norm, x);
+  EXPECT_TRUE(y.select(1, 3).isnan().all().item<bool>());
+  EXPECT_FALSE(y.select(1, 4).isnan().any().item<bool>());
+}
+
+class PoolWithTap : public testing::TestWithParam<Precision> {};
+
+TEST_P(PoolWithTap, EqualsThePlainComposition) {
+  torch::manual_seed(2);
+  const auto [type, tolerance] = GetParam();
+  struct Case {
+    PoolStride stride;
+    AverageWindow window;
+    std::vector<int64_t> sizes;
+  };
+  const Case cases[] = {{{}, {5, 5, 5, 5}, {3, 64, 22, 92}},
+                        {{.channels = 2, .width = 2}, {5, 5, 5, 5}, {2, 128, 20, 90}},
+                        {{.channels = 4, .width = 2}, {4, 10, 4, 2}, {2, 256, 18, 44}},
+                        {{.channels = 3, .height = 2}, {2, 3, 1, 4}, {1, 10, 7, 11}}};
+  for (const auto& [stride, window, sizes] : cases) {
+    const auto x = activations(sizes, type).requires_grad_();
+    const auto forward = [&, &s = stride, &w = window] {
+      const auto result = pool_with_tap(x, s, w);
+      return std::vector{result.pooled, result.average};
+    };
+    const auto mine = run(forward, {x});
+    const PlainOps guard;
+    const auto reference = run(forward, {x});
+    EXPECT_TRUE(mine[0].equal(reference[0]));
+    expect_close(mine[1], reference[1], tolerance, "average");
+    expect_close(mine[2], reference[2], tolerance, "dx");
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Float, BatchNormRelu, testing::Values(kFloat, kBf16));
+INSTANTIATE_TEST_SUITE_P(Float, PoolWithTap, testing::Values(kFloat, kBf16));
+
+class FusedDropout : public testing::TestWithParam<Precision> {};
+
+TEST_P(FusedDropout, DropsItsShareAndPassesTheSameGradient) {
+  for (const double p : {0.25, 0.5}) {
+    torch::manual_seed(3);
+    const auto x = torch::ones({4, 64, 16, 21})
+                       .to(GetParam().type)
+                       .contiguous(at::MemoryFormat::ChannelsLast)
+                       .requires_grad_();
+    const auto y = fused_dropout(x, p);
+    const auto kept = (y != 0).to(at::kFloat).mean().item<double>();
+    EXPECT_NEAR(kept, 1 - p, 0.005);
+    EXPECT_NEAR(y.to(at::kFloat).max().item<double>(), 1 / (1 - p), 0.01);
+    const auto gradient = torch::autograd::grad({y}, {x}, {torch::ones_like(y)})[0];
+    EXPECT_TRUE(gradient.equal(y.detach()));
+    // The next draw differs, the same generator state repeats.
+    EXPECT_FALSE(fused_dropout(x, p).equal(y));
+    torch::manual_seed(3);
+    EXPECT_TRUE(fused_dropout(x, p).equal(y));
+  }
+}
+
+// Neighbours, in memory and a channel apart, are dropped independently.
+TEST(FusedDropoutMask, HasNoVisiblePattern) {
+  torch::manual_seed(4);
+  const auto kept = (fused_dropout(torch::ones({1 << 20}), 0.5) != 0).to(at::kFloat) - 0.5;
+  for (const int64_t lag : {1, 2, 3, 4, 64, 256, 1024}) {
+    const auto product = (kept.slice(0, lag) * kept.slice(0, 0, kept.numel() - lag)).mean();
+    EXPECT_LT(std::abs(product.item<double>()), 0.0015) << lag;
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Float, FusedDropout, testing::Values(kFloat, kBf16));
+
+std::vector<Tensor> step_gradients(int64_t threads) {
+  const auto before = at::get_num_threads();
+  at::set_num_threads(static_cast<int>(threads));
+  torch::manual_seed(5);
+  const auto network = make_network({}, 68, 5);
+  const auto images = activations({4, 3, 24, 94}, at::kFloat);
+  const auto loss = network->forward(images).square().mean();
+  std::vector<Tensor> results = torch::autograd::grad({loss}, network->parameters());
+  results.push_back(loss.detach());
+  at::set_num_threads(before);
+  return results;
+}
+
+// Exact resume rests on this.
+TEST(TrainingStep, IsBitEqualFromRunToRun) {
+  for (const int64_t threads : {1, 2}) {
+    const auto first = step_gradients(threads), again = step_gradients(threads);
+    for (size_t i = 0; i < first.size(); ++i) EXPECT_TRUE(first[i].equal(again[i])) << i;
+  }
+}
+
+// The whole network: fused and plain steps agree as far as rounding allows.
+TEST(TrainingStep, FusedEqualsPlain) {
+  const auto gradients = [](bool plain) {
+    std::optional<PlainOps> guard;
+    if (plain) guard.emplace();
+    torch::manual_seed(6);
+    const auto network = make_network({.dropout = 0}, 68, 5);
+    const auto images = activations({4, 3, 24, 94}, at::kFloat);
+    const auto logits = network->forward(images);
+    auto results = torch::autograd::grad({logits.square().mean()}, network->parameters());
+    results.push_back(logits.detach());
+    return results;
+  };
+  const auto fused = gradients(false), plain = gradients(true);
+  expect_close(fused.back(), plain.back(), 1e-3, "logits");
+  expect_close(fused[fused.size() - 3], plain[plain.size() - 3], 1e-3, "head gradient");
+}
+
+TEST(TrainingStep, RunsUnderAutocast) {
+  const auto network = make_network({}, 68, 5);
+  at::autocast::set_autocast_enabled(at::kCPU, true);
+  at::autocast::set_autocast_dtype(at::kCPU, at::kBFloat16);
+  const auto loss = network->forward(activations({2, 3, 24, 94}, at::kFloat)).square().mean();
+  at::autocast::clear_cache();
+  at::autocast::set_autocast_enabled(at::kCPU, false);
+  loss.backward();
+  for (const auto& parameter : network->parameters())
+    EXPECT_TRUE(parameter.grad().defined() && parameter.grad().isfinite().all().item<bool>());
+}
+
+}  // namespace
+}  // namespace plateforge::ops

@@ -1,5 +1,7 @@
 #include "models/ops/batch_norm_relu.h"
 
+#include <ATen/record_function.h>
+
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -177,6 +179,7 @@ std::vector<float> to_vector(const Tensor& tensor) {
 struct BatchNormRelu : torch::autograd::Function<BatchNormRelu> {
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight,
                         const Tensor& bias, torch::nn::BatchNorm2dImpl* norm) {
+    RECORD_FUNCTION("plateforge::batch_norm_relu", std::vector<c10::IValue>());
     const auto channels = x.size(1), rows = x.numel() / channels;
     auto y = torch::empty_like(x);
     std::vector<double> mean, variance;

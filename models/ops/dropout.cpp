@@ -1,6 +1,7 @@
 #include "models/ops/dropout.h"
 
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/record_function.h>
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -61,6 +62,7 @@ Tensor drop(const Tensor& x, uint64_t seed, int64_t threshold) {
 struct Dropout : torch::autograd::Function<Dropout> {
   static Tensor forward(AutogradContext* context, const Tensor& x, int64_t seed,
                         int64_t threshold) {
+    RECORD_FUNCTION("plateforge::dropout", std::vector<c10::IValue>());
     context->saved_data["seed"] = seed;
     context->saved_data["threshold"] = threshold;
     return drop(x, static_cast<uint64_t>(seed), threshold);
@@ -76,7 +78,7 @@ struct Dropout : torch::autograd::Function<Dropout> {
 }  // namespace
 
 at::Tensor fused_dropout(const at::Tensor& x, double p) {
-  const auto generator = at::detail::getDefaultCPUGenerator();
+  auto generator = at::detail::getDefaultCPUGenerator();
   uint64_t seed = 0;
   {
     const std::lock_guard<std::mutex> lock(generator.mutex());

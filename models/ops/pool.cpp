@@ -1,5 +1,6 @@
 #include "models/ops/pool.h"
 
+#include <ATen/record_function.h>
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -185,6 +186,7 @@ class PixelGradient {
 struct PoolWithTap : torch::autograd::Function<PoolWithTap> {
   static variable_list forward(AutogradContext* context, const Tensor& x,
                                std::vector<int64_t> numbers) {
+    RECORD_FUNCTION("plateforge::pool_with_tap", std::vector<c10::IValue>());
     const auto g = unpack(x.sizes(), numbers);
     const auto format = x.options().memory_format(at::MemoryFormat::ChannelsLast);
     auto pooled = torch::empty({g.batch, g.kept, g.pooled_height, g.pooled_width}, format);

@@ -2,10 +2,12 @@
 #include <chrono>
 #include <iomanip>
 #include <iostream>
+#include <optional>
 
 #include "configs/error.h"
 #include "losses/ctc.h"
 #include "models/network.h"
+#include "models/ops/layers.h"
 #include "optim/optimizer.h"
 #include "train/commands/bench.h"
 #include "train/commands/op_timer.h"
@@ -47,7 +49,9 @@ class Step {
     return network_->forward(normalize(images_));
   }
 
-  void run() {
+  void run(bool plain) {
+    std::optional<ops::PlainOps> plain_ops;
+    if (plain) plain_ops.emplace();
     optimizer_->zero_grad();
     const auto logits = forward();
     torch::Tensor loss;
@@ -109,15 +113,21 @@ nlohmann::json rates(std::vector<double> seconds, int64_t batch) {
 nlohmann::json measure(const ModelConfig& model, const std::string& precision, int64_t batch,
                        int64_t rounds, torch::Device device) {
   Step step(model, precision, batch, device);
-  std::vector<double> steps;
-  for (int64_t round = -2; round < rounds; ++round) {  // two warm-ups
-    const double seconds = seconds_of([&] { step.run(); });
-    if (round >= 0) steps.push_back(seconds);
+  std::vector<double> fused, plain;
+  for (int64_t round = -2; round < rounds; ++round) {  // two warm-ups, then pairs
+    const double f = seconds_of([&] { step.run(false); });
+    const double p = seconds_of([&] { step.run(true); });
+    if (round < 0) continue;
+    fused.push_back(f);
+    plain.push_back(p);
   }
-  auto json = rates(steps, batch);
+  auto json = rates(fused, batch);
+  json["plain"] = rates(plain, batch);
+  json["ratio"] =
+      *std::min_element(plain.begin(), plain.end()) / *std::min_element(fused.begin(), fused.end());
   if (device.is_cpu()) {
     OpTimer timer;
-    const double whole = seconds_of([&] { step.run(); });
+    const double whole = seconds_of([&] { step.run(false); });
     double listed = 0;
     for (const auto& [group, seconds] : timer.seconds()) {
       json["share"][group] = seconds / whole;
@@ -135,7 +145,9 @@ void print(const std::string& precision, const nlohmann::json& json) {
   std::cout << std::fixed << std::setprecision(1) << precision << ": "
             << number(json["images_per_second"]) << " img/s (median "
             << number(json["images_per_second_median"]) << ", slowest "
-            << number(json["images_per_second_slowest"]) << "); convolutions alone "
+            << number(json["images_per_second_slowest"]) << "); plain operators "
+            << number(json["plain"]["images_per_second"]) << ", ratio " << std::setprecision(2)
+            << number(json["ratio"]) << "; convolutions alone " << std::setprecision(1)
             << number(json["roofline_images_per_second"]) << " img/s\n";
   if (!json.contains("share")) return;
   for (const auto& [group, share] : json["share"].items())

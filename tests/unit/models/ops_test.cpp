@@ -39,7 +39,7 @@ std::vector<Tensor> run(const std::function<std::vector<Tensor>()>& forward,
   auto results = forward();
   std::vector<Tensor> directions;
   torch::manual_seed(99);
-  for (const auto& result : results) directions.push_back(torch::randn_like(result));
+  for (const auto& result : results) directions.push_back(torch::randn(result.sizes(), result.options()));
   const auto gradients = torch::autograd::grad(results, leaves, directions);
   results.insert(results.end(), gradients.begin(), gradients.end());
   return results;

@@ -155,20 +155,18 @@ LprNet::LprNet(const ModelConfig& config, int64_t classes, const Widths& width)
 Tensor LprNet::forward(const Tensor& images) {
   const auto map = t18_output({images.size(2), images.size(3)});  // 4x18
   auto flow = conv0_(stn_ ? stn_->forward(images) : images);
-
-  flow = ops::batch_norm_relu(*norm1_, flow);
-  const auto a = ops::pool_with_tap(flow, {}, average_window(flow, map));
+  const auto a = ops::norm_relu_pool(*norm1_, flow, {}, average_window(flow, map));
   flow = block4_->forward(a.pooled);  // [N, 128, 20, 90]
 
-  flow = ops::batch_norm_relu(*norm5_, flow);
-  const auto b = ops::pool_with_tap(flow, {.channels = 2, .width = 2}, average_window(flow, map));
+  const auto b =
+      ops::norm_relu_pool(*norm5_, flow, {.channels = 2, .width = 2}, average_window(flow, map));
   flow = block8_->forward(b.pooled);  // [N, 256, 18, 44]
 
   flow = ops::batch_norm_relu(*norm9_, flow);
   flow = block11_->forward(flow);  // [N, 256, 18, 44]
 
-  flow = ops::batch_norm_relu(*norm12_, flow);
-  const auto c = ops::pool_with_tap(flow, {.channels = 4, .width = 2}, average_window(flow, map));
+  const auto c =
+      ops::norm_relu_pool(*norm12_, flow, {.channels = 4, .width = 2}, average_window(flow, map));
   flow = ops::dropout(c.pooled, dropout_, is_training());
   flow = ops::batch_norm_relu(*norm17_, conv16_(flow));  // [N, 256, 16, 18]
   flow = ops::dropout(flow, dropout_, is_training());

@@ -2,7 +2,7 @@
 
 #include "models/ops/batch_norm_relu.h"
 #include "models/ops/dropout.h"
-#include "models/ops/pool.h"
+#include "models/ops/norm_relu_pool.h"
 
 namespace plateforge::ops {
 namespace {
@@ -46,11 +46,12 @@ torch::Tensor channel_max_pool(const torch::Tensor& x, const PoolStride& stride)
   return torch::max_pool2d(kept, {3, 3}, {stride.height, stride.width});
 }
 
-PooledTap pool_with_tap(const torch::Tensor& x, const PoolStride& stride,
-                        const AverageWindow& window) {
-  if (can_fuse(x)) return fused_pool_with_tap(x, stride, window);
-  return {channel_max_pool(x, stride),
-          torch::avg_pool2d(x, {window.height, window.width},
+PooledTap norm_relu_pool(torch::nn::BatchNorm2dImpl& norm, const torch::Tensor& x,
+                         const PoolStride& stride, const AverageWindow& window) {
+  if (can_fuse(x) && can_fuse(norm)) return fused_norm_relu_pool(norm, x, stride, window);
+  const auto y = torch::relu(norm.forward(x));
+  return {channel_max_pool(y, stride),
+          torch::avg_pool2d(y, {window.height, window.width},
                             {window.stride_height, window.stride_width})};
 }
 

@@ -20,7 +20,8 @@ struct PoolStride {
 };
 torch::Tensor channel_max_pool(const torch::Tensor& x, const PoolStride& stride);
 
-// The same beside an average over all channels of the same tensor:
+// y = relu(batch_norm(x)), which nobody else needs; its channel_max_pool() beside an average over
+// all its channels:
 // average [N, C, (H - height) / stride_height + 1, (W - width) / stride_width + 1].
 struct AverageWindow {
   int64_t height = 1, width = 1, stride_height = 1, stride_width = 1;
@@ -28,8 +29,8 @@ struct AverageWindow {
 struct PooledTap {
   torch::Tensor pooled, average;
 };
-PooledTap pool_with_tap(const torch::Tensor& x, const PoolStride& stride,
-                        const AverageWindow& window);
+PooledTap norm_relu_pool(torch::nn::BatchNorm2dImpl& norm, const torch::Tensor& x,
+                         const PoolStride& stride, const AverageWindow& window);
 
 // Zeroes elements with probability p and scales the others by 1 / (1 - p).
 torch::Tensor dropout(const torch::Tensor& x, double p, bool training);

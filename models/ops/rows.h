@@ -11,18 +11,14 @@
 // plain, so that the compiler vectorises them for whatever CPU it is told.
 namespace plateforge::ops {
 
-struct Bf16 {
-  uint16_t bits;
-};
+enum class Bf16 : uint16_t {};  // the bits; a scalar type, which loops over structs would not be
 
 inline float load(float value) { return value; }
-inline float load(Bf16 value) {
-  return std::bit_cast<float>(static_cast<uint32_t>(value.bits) << 16);
-}
+inline float load(Bf16 value) { return std::bit_cast<float>(static_cast<uint32_t>(value) << 16); }
 inline void store(float& target, float value) { target = value; }
 inline void store(Bf16& target, float value) {  // to nearest even
   const auto bits = std::bit_cast<uint32_t>(value);
-  target.bits = static_cast<uint16_t>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16);
+  target = static_cast<Bf16>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16);
 }
 
 // Work is cut into a fixed number of chunks whatever the number of threads, so that sums come out

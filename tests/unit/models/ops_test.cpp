@@ -39,7 +39,8 @@ std::vector<Tensor> run(const std::function<std::vector<Tensor>()>& forward,
   auto results = forward();
   std::vector<Tensor> directions;
   torch::manual_seed(99);
-  for (const auto& result : results) directions.push_back(torch::randn(result.sizes(), result.options()));
+  for (const auto& result : results)
+    directions.push_back(torch::randn(result.sizes(), result.options()));
   const auto gradients = torch::autograd::grad(results, leaves, directions);
   results.insert(results.end(), gradients.begin(), gradients.end());
   return results;
@@ -84,37 +85,101 @@ TEST(BatchNormReluKernel, KeepsNan) {
   EXPECT_FALSE(y.select(1, 4).isnan().any().item<bool>());
 }
 
-class PoolWithTap : public testing::TestWithParam<Precision> {};
+struct PoolCase {
+  PoolStride stride;
+  AverageWindow window;
+  std::vector<int64_t> sizes;
+};
+// The three of LPRNet; no channel count, extent or step a round number, windows that overlap; one
+// channel; rows that no window reaches.
+const PoolCase kPoolCases[] = {
+    {{}, {5, 5, 5, 5}, {3, 64, 22, 92}},
+    {{.channels = 2, .width = 2}, {5, 5, 5, 5}, {2, 128, 20, 90}},
+    {{.channels = 4, .width = 2}, {4, 10, 4, 2}, {2, 256, 18, 44}},
+    {{.channels = 3, .height = 2}, {2, 3, 1, 4}, {1, 10, 7, 11}},
+    {{.channels = 4}, {4, 4, 2, 3}, {5, 7, 9, 13}},
+    {{.channels = 2, .height = 3, .width = 3}, {3, 2, 3, 2}, {70, 5, 8, 8}},
+    {{}, {1, 1, 1, 1}, {2, 1, 3, 3}}};
 
-TEST_P(PoolWithTap, EqualsThePlainComposition) {
+// Both outputs, the gradients of x, weight and bias, and the running statistics.
+std::vector<Tensor> norm_relu_pool_results(const PoolCase& one, at::ScalarType type) {
   torch::manual_seed(2);
+  const auto x = (activations(one.sizes, type) * 2 + 1).detach().requires_grad_();
+  torch::nn::BatchNorm2d norm(one.sizes[1]);
+  {
+    const torch::NoGradGuard no_grad;
+    norm->weight.copy_(torch::linspace(-1, 2, one.sizes[1]));
+    norm->bias.copy_(torch::linspace(1, -0.5, one.sizes[1]));
+  }
+  auto results = run(
+      [&] {
+        const auto [pooled, average] = norm_relu_pool(*norm, x, one.stride, one.window);
+        return std::vector{pooled, average};
+      },
+      {x, norm->weight, norm->bias});
+  results.push_back(norm->running_mean);
+  results.push_back(norm->running_var);
+  return results;
+}
+
+class NormReluPool : public testing::TestWithParam<Precision> {};
+
+TEST_P(NormReluPool, EqualsThePlainComposition) {
   const auto [type, tolerance] = GetParam();
-  struct Case {
-    PoolStride stride;
-    AverageWindow window;
-    std::vector<int64_t> sizes;
-  };
-  const Case cases[] = {{{}, {5, 5, 5, 5}, {3, 64, 22, 92}},
-                        {{.channels = 2, .width = 2}, {5, 5, 5, 5}, {2, 128, 20, 90}},
-                        {{.channels = 4, .width = 2}, {4, 10, 4, 2}, {2, 256, 18, 44}},
-                        {{.channels = 3, .height = 2}, {2, 3, 1, 4}, {1, 10, 7, 11}}};
-  for (const auto& [stride, window, sizes] : cases) {
-    const auto x = activations(sizes, type).requires_grad_();
-    const auto forward = [&, &s = stride, &w = window] {
-      const auto result = pool_with_tap(x, s, w);
-      return std::vector{result.pooled, result.average};
-    };
-    const auto mine = run(forward, {x});
+  for (const auto& one : kPoolCases) {
+    const auto mine = norm_relu_pool_results(one, type);
     const PlainOps guard;
-    const auto reference = run(forward, {x});
-    EXPECT_TRUE(mine[0].equal(reference[0]));
-    expect_close(mine[1], reference[1], tolerance, "average");
-    expect_close(mine[2], reference[2], tolerance, "dx");
+    const auto reference = norm_relu_pool_results(one, type);
+    const char* names[] = {"maxima",       "averages",        "dx", "dweight", "dbias",
+                           "running mean", "running variance"};
+    for (size_t i = 0; i < std::size(names); ++i)
+      expect_close(mine[i], reference[i], 2 * tolerance, names[i]);
   }
 }
 
+TEST_P(NormReluPool, IsBitEqualForAnyNumberOfThreads) {
+  const auto before = at::get_num_threads();
+  for (const auto& one : kPoolCases) {
+    at::set_num_threads(1);
+    const auto alone = norm_relu_pool_results(one, GetParam().type);
+    at::set_num_threads(2);
+    const auto shared = norm_relu_pool_results(one, GetParam().type);
+    for (size_t i = 0; i < alone.size(); ++i) EXPECT_TRUE(alone[i].equal(shared[i])) << i;
+  }
+  at::set_num_threads(before);
+}
+
+// Equal maxima: the first in reading order gets the gradient, as in PyTorch.
+TEST(NormReluPoolKernel, GivesTiesToTheFirst) {
+  const auto gradient = [] {
+    auto x = torch::zeros({1, 2, 4, 5}).contiguous(at::MemoryFormat::ChannelsLast);
+    x.select(2, 1).fill_(1);
+    x.requires_grad_();
+    torch::nn::BatchNorm2d norm(2);
+    norm->bias.data().fill_(2);  // everything is above zero
+    const auto y = norm_relu_pool(*norm, x, {}, {2, 2, 2, 2});
+    const auto direction = torch::arange(12, torch::kFloat).reshape(y.pooled.sizes());
+    return torch::autograd::grad({y.pooled}, {x}, {direction})[0];
+  };
+  const auto mine = gradient();
+  const PlainOps guard;
+  expect_close(mine, gradient(), 1e-5, "dx");
+}
+
+TEST(NormReluPoolKernel, KeepsNan) {
+  auto x = activations({2, 16, 4, 4}, at::kFloat);
+  x[0][4][1][1] = std::numeric_limits<float>::quiet_NaN();
+  x.requires_grad_();
+  torch::nn::BatchNorm2d norm(16);
+  const auto y = norm_relu_pool(*norm, x, {.channels = 2}, {2, 2, 2, 2});
+  EXPECT_TRUE(y.pooled.select(1, 2).isnan().all().item<bool>());
+  EXPECT_TRUE(y.average.select(1, 4).isnan().all().item<bool>());
+  EXPECT_FALSE(y.pooled.select(1, 3).isnan().any().item<bool>());
+  EXPECT_FALSE(y.average.select(1, 5).isnan().any().item<bool>());
+}
+
 INSTANTIATE_TEST_SUITE_P(Float, BatchNormRelu, testing::Values(kFloat, kBf16));
-INSTANTIATE_TEST_SUITE_P(Float, PoolWithTap, testing::Values(kFloat, kBf16));
+INSTANTIATE_TEST_SUITE_P(Float, NormReluPool, testing::Values(kFloat, kBf16));
 
 class FusedDropout : public testing::TestWithParam<Precision> {};
 

@@ -1,0 +1,130 @@
+#include "models/ops/batch_norm.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace plateforge::ops {
+namespace {
+
+using torch::Tensor;
+
+struct Moments {
+  std::vector<double> mean, variance;  // biased
+};
+
+// Sums are taken of x minus the first row, so that a large mean does not cancel the variance away.
+template <class T>
+Moments moments(const T* x, int64_t rows, int64_t channels) {
+  std::vector<float> shift;
+  for (int64_t c = 0; c < channels; ++c) shift.push_back(load(x[c]));
+  const float* __restrict origin = shift.data();
+  const auto add = [&](int64_t begin, int64_t end, ChannelSums& sums) {
+    float* __restrict sum = sums.first();
+    float* __restrict squares = sums.second();
+    for (int64_t row = begin; row < end; ++row) {
+      const T* __restrict in = x + row * channels;
+      for (int64_t c = 0; c < channels; ++c) {
+        const float d = load(in[c]) - origin[c];
+        sum[c] += d;
+        squares[c] += d * d;
+      }
+    }
+  };
+  const auto sums = sum_chunks(rows, channels, folding(add));
+  Moments result;
+  const auto count = static_cast<double>(rows);
+  for (size_t c = 0; c < shift.size(); ++c) {
+    const double moved = sums.first(c) / count;
+    result.mean.push_back(static_cast<double>(shift[c]) + moved);
+    result.variance.push_back(std::max(0.0, sums.second(c) / count - moved * moved));
+  }
+  return result;
+}
+
+Affine make_affine(std::vector<float> mean, std::vector<float> inverse_std, const Tensor& weight,
+                   const Tensor& bias) {
+  Affine affine{std::move(mean), std::move(inverse_std), {}, {}};
+  const auto* w = weight.const_data_ptr<float>();
+  const auto* b = bias.const_data_ptr<float>();
+  for (size_t c = 0; c < affine.mean.size(); ++c) {
+    affine.scale.push_back(w[c] * affine.inverse_std[c]);
+    affine.offset.push_back(b[c] - affine.mean[c] * affine.scale[c]);
+  }
+  return affine;
+}
+
+void update_running(torch::nn::BatchNorm2dImpl& norm, const Moments& batch, int64_t rows) {
+  const double momentum = norm.options.momentum().value();
+  auto* running_mean = norm.running_mean.mutable_data_ptr<float>();
+  auto* running_var = norm.running_var.mutable_data_ptr<float>();
+  const double unbiased =
+      rows > 1 ? static_cast<double>(rows) / static_cast<double>(rows - 1) : 1.0;
+  const auto blend = [momentum](float& running, double value) {
+    running = static_cast<float>((1 - momentum) * static_cast<double>(running) + momentum * value);
+  };
+  for (size_t c = 0; c < batch.mean.size(); ++c) {
+    blend(running_mean[c], batch.mean[c]);
+    blend(running_var[c], batch.variance[c] * unbiased);
+  }
+  norm.num_batches_tracked.add_(1);
+}
+
+}  // namespace
+
+void ChannelSums::fold() {
+  for (size_t i = 0; i < near_.size(); ++i) far_[i] += static_cast<double>(near_[i]);
+  std::fill(near_.begin(), near_.end(), 0.F);
+}
+
+void ChannelSums::add(const ChannelSums& other) {
+  for (size_t i = 0; i < far_.size(); ++i) far_[i] += other.far_[i];
+}
+
+Affine batch_affine(torch::nn::BatchNorm2dImpl& norm, const Tensor& x) {
+  const auto channels = x.size(1), rows = x.numel() / channels;
+  Moments batch;
+  with_element_type(x, [&]<class T>(T*) { batch = moments(input<T>(x), rows, channels); });
+  update_running(norm, batch, rows);
+  std::vector<float> inverse_std;
+  for (const double variance : batch.variance)
+    inverse_std.push_back(static_cast<float>(1 / std::sqrt(variance + norm.options.eps())));
+  return make_affine({batch.mean.begin(), batch.mean.end()}, std::move(inverse_std), norm.weight,
+                     norm.bias);
+}
+
+Tensor saved_statistics(const Affine& affine) {
+  const auto channels = affine.mean.size();
+  auto saved = torch::empty({2, static_cast<int64_t>(channels)});
+  auto* values = saved.mutable_data_ptr<float>();
+  std::copy(affine.mean.begin(), affine.mean.end(), values);
+  std::copy(affine.inverse_std.begin(), affine.inverse_std.end(), values + channels);
+  return saved;
+}
+
+Affine restored_affine(const Tensor& statistics, const Tensor& weight, const Tensor& bias) {
+  const auto channels = statistics.size(1);
+  const auto* values = statistics.const_data_ptr<float>();
+  return make_affine({values, values + channels}, {values + channels, values + 2 * channels},
+                     weight, bias);
+}
+
+NormGradient norm_gradient(const ChannelSums& sums, const Affine& affine, int64_t rows) {
+  const auto channels = static_cast<int64_t>(affine.mean.size());
+  NormGradient result{{}, {}, torch::empty({channels}), torch::empty({channels})};
+  auto* dweight = result.dweight.mutable_data_ptr<float>();
+  auto* dbias = result.dbias.mutable_data_ptr<float>();
+  for (size_t c = 0; c < affine.mean.size(); ++c) {
+    const auto inverse = static_cast<double>(affine.inverse_std[c]);
+    const auto scale = static_cast<double>(affine.scale[c]);
+    const double per_row = -scale / static_cast<double>(rows);
+    const double slope = per_row * inverse * inverse * sums.second(c);
+    result.slope.push_back(static_cast<float>(slope));
+    result.constant.push_back(
+        static_cast<float>(per_row * sums.first(c) - static_cast<double>(affine.mean[c]) * slope));
+    dweight[c] = static_cast<float>(sums.second(c) * inverse);
+    dbias[c] = static_cast<float>(sums.first(c));
+  }
+  return result;
+}
+
+}  // namespace plateforge::ops

@@ -94,7 +94,7 @@ Tensor SmallBasicBlock::forward(const Tensor& x) {
   auto flow = ops::conv_relu(*reduce_, x);
   flow = ops::conv_relu(*vertical_, flow);
   flow = ops::conv_relu(*horizontal_, flow);
-  return expand_(flow);
+  return ops::convolution(*expand_, flow);
 }
 
 SpatialTransformer::SpatialTransformer(int64_t height, int64_t width)
@@ -154,7 +154,7 @@ LprNet::LprNet(const ModelConfig& config, int64_t classes, const Widths& width)
 // N plates, C classes; extents in the comments are those of a 94x24 input at multiplier 1.
 Tensor LprNet::forward(const Tensor& images) {
   const auto map = t18_output({images.size(2), images.size(3)});  // 4x18
-  auto flow = conv0_(stn_ ? stn_->forward(images) : images);
+  auto flow = ops::convolution(*conv0_, stn_ ? stn_->forward(images) : images);
   const auto a = ops::norm_relu_pool(*norm1_, flow, {}, average_window(flow, map));
   flow = block4_->forward(a.pooled);  // [N, 128, 20, 90]
 
@@ -168,7 +168,7 @@ Tensor LprNet::forward(const Tensor& images) {
   const auto c =
       ops::norm_relu_pool(*norm12_, flow, {.channels = 4, .width = 2}, average_window(flow, map));
   flow = ops::dropout(c.pooled, dropout_, is_training());
-  flow = ops::batch_norm_relu(*norm17_, conv16_(flow));  // [N, 256, 16, 18]
+  flow = ops::batch_norm_relu(*norm17_, ops::convolution(*conv16_, flow));  // [N, 256, 16, 18]
   flow = ops::dropout(flow, dropout_, is_training());
   const auto d = ops::batch_norm_relu(*norm21_, conv20_(flow));  // [N, C, 4, 18]
 

@@ -1,6 +1,9 @@
 #include "models/ops/layers.h"
 
+#include <ATen/autocast_mode.h>
+
 #include "models/ops/batch_norm_relu.h"
+#include "models/ops/convolution.h"
 #include "models/ops/dropout.h"
 #include "models/ops/norm_relu_pool.h"
 
@@ -35,8 +38,17 @@ torch::Tensor batch_norm_relu(torch::nn::BatchNorm2dImpl& norm, const torch::Ten
   return torch::relu(norm.forward(x));
 }
 
+// The picture itself needs no gradient, so the first convolution is known by its weight.
+torch::Tensor convolution(torch::nn::Conv2dImpl& conv, const torch::Tensor& x) {
+  if (!plain_ops && x.is_cpu() && torch::GradMode::is_enabled() && conv.is_training() &&
+      !at::autocast::is_autocast_enabled(at::kCPU) && x.dim() == 4 && x.numel() > 0 &&
+      x.is_contiguous(torch::MemoryFormat::ChannelsLast) && can_fuse_convolution(conv, x))
+    return fused_convolution(conv, x);
+  return conv.forward(x);
+}
+
 torch::Tensor conv_relu(torch::nn::Conv2dImpl& conv, const torch::Tensor& x) {
-  auto y = conv.forward(x);
+  auto y = convolution(conv, x);
   if (training_step(y)) return y.relu_();  // a convolution's gradient does not need its output
   return torch::relu(y);
 }

@@ -10,6 +10,9 @@ namespace plateforge::ops {
 // relu(batch_norm(x)), [N, C, H, W].
 torch::Tensor batch_norm_relu(torch::nn::BatchNorm2dImpl& norm, const torch::Tensor& x);
 
+// conv(x).
+torch::Tensor convolution(torch::nn::Conv2dImpl& conv, const torch::Tensor& x);
+
 // relu(conv(x)).
 torch::Tensor conv_relu(torch::nn::Conv2dImpl& conv, const torch::Tensor& x);
 

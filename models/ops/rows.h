@@ -25,11 +25,11 @@ inline void store(Bf16& target, float value) {  // to nearest even
 // bit-equal on any machine setting.
 constexpr int64_t kChunks = 64;
 
-template <class Body>
+template <int64_t Chunks = kChunks, class Body>
 void for_chunks(int64_t rows, const Body& body) {
-  at::parallel_for(0, kChunks, 1, [&](int64_t first, int64_t last) {
+  at::parallel_for(0, Chunks, 1, [&](int64_t first, int64_t last) {
     for (int64_t chunk = first; chunk < last; ++chunk)
-      body(chunk, rows * chunk / kChunks, rows * (chunk + 1) / kChunks);
+      body(chunk, rows * chunk / Chunks, rows * (chunk + 1) / Chunks);
   });
 }
 

@@ -17,6 +17,7 @@ double now() {
 
 // Group of an operator by a part of its name; the first row that matches counts.
 constexpr std::pair<std::string_view, std::string_view> kGroups[] = {
+    {"TrainedConvolution", "convolution backward"},
     {"onvolution_backward", "convolution backward"},
     {"ConvolutionBackward", "convolution backward"},
     {"onvolution", "convolution forward"},

@@ -181,6 +181,43 @@ TEST(NormReluPoolKernel, KeepsNan) {
 INSTANTIATE_TEST_SUITE_P(Float, BatchNormRelu, testing::Values(kFloat, kBf16));
 INSTANTIATE_TEST_SUITE_P(Float, NormReluPool, testing::Values(kFloat, kBf16));
 
+// Results and gradients of a convolution at its sizes in LPRNet and others that no tile divides.
+std::vector<Tensor> convolution_results(at::IntArrayRef x_sizes, int64_t out, int64_t height,
+                                        int64_t width, int64_t pad_height, int64_t pad_width) {
+  torch::manual_seed(7);
+  const auto x = activations(x_sizes, at::kFloat).requires_grad_();
+  torch::nn::Conv2d conv(
+      torch::nn::Conv2dOptions(x_sizes[1], out, {height, width}).padding({pad_height, pad_width}));
+  return run([&] { return std::vector{convolution(*conv, x)}; }, {x, conv->weight, conv->bias});
+}
+
+TEST(Convolution, EqualsThePlainOneForAnyNumberOfThreads) {
+  const auto before = at::get_num_threads();
+  const auto results = [](int which) {
+    return which == 0   ? convolution_results({3, 3, 24, 94}, 64, 3, 3, 0, 0)
+           : which == 1 ? convolution_results({2, 64, 18, 44}, 64, 3, 1, 1, 0)
+           : which == 2 ? convolution_results({5, 13, 7, 9}, 32, 1, 3, 0, 1)
+           : which == 3 ? convolution_results({1, 8, 3, 3}, 96, 1, 1, 0, 0)
+                        : convolution_results({2, 7, 5, 6}, 10, 3, 2, 2, 1);
+  };
+  for (int which = 0; which < 5; ++which) {
+    at::set_num_threads(1);
+    const auto alone = results(which);
+    at::set_num_threads(2);
+    const auto shared = results(which);
+    const PlainOps guard;
+    const auto plain = results(which);
+    const char* names[] = {"y", "dx", "dweight", "dbias"};
+    for (size_t i = 0; i < 4; ++i) {
+      expect_close(alone[i], plain[i], 2e-5, names[i]);
+      if (i > 1) {
+        EXPECT_TRUE(alone[i].equal(shared[i])) << names[i];
+      }
+    }
+  }
+  at::set_num_threads(before);
+}
+
 class FusedDropout : public testing::TestWithParam<Precision> {};
 
 TEST_P(FusedDropout, DropsItsShareAndPassesTheSameGradient) {

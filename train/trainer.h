@@ -43,7 +43,6 @@ class Trainer {
   void load(const StateDict& whole);
   StateDict everything() const;
   bool weights_are_finite() const;
-  void report(const std::vector<double>& losses);
 
   RunConfig config_;
   Task& task_;

@@ -19,6 +19,9 @@ namespace plateforge {
 
 namespace {
 
+// Sequential: pictures are small, and the loader's workers already use the cores.
+constexpr int kOpenCvThreads = 0;
+
 bool system_malloc() {
   const char* choice = std::getenv("PLATEFORGE_MALLOC");
   return choice != nullptr && std::strcmp(choice, "system") == 0;
@@ -76,7 +79,7 @@ torch::Device set_up_runtime(const RuntimeConfig& config) {
   at::set_num_threads(static_cast<int>(intra_op_threads(config)));
   static const bool inter_op_once = (at::set_num_interop_threads(1), true);
   (void)inter_op_once;
-  cv::setNumThreads(0);
+  cv::setNumThreads(kOpenCvThreads);
   const bool cuda = torch::cuda::is_available();
   require(config.device != "cuda" || cuda,
           "runtime.device = cuda, but LibTorch finds no CUDA device; use device auto or cpu");
@@ -119,7 +122,7 @@ std::vector<std::pair<std::string, std::string>> describe_runtime(const RuntimeC
       {"device", device.str()},
       {"threads", "LibTorch intra-op " + std::to_string(at::get_num_threads()) + ", inter-op " +
                       std::to_string(at::get_num_interop_threads()) + ", OpenCV " +
-                      std::to_string(cv::getNumThreads()) + ", loader: data.workers"},
+                      std::to_string(kOpenCvThreads) + ", loader: data.workers"},
       {"allocator", system_malloc() ? "system (PLATEFORGE_MALLOC=system)"
                                     : "glibc keeping freed blocks, huge pages asked for"},
       {"memory", std::to_string(sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGE_SIZE) >> 20) + " MiB"},

@@ -1,4 +1,7 @@
 #include "train/commands/bench.h"
+
+#include <iostream>
+
 #include "configs/error.h"
 #include "train/commands/commands.h"
 
@@ -7,6 +10,10 @@ namespace plateforge {
 int bench_command(const Args& args) {
   const std::string usage = "plateforge bench loader|train [options]";
   require(!args.empty(), "bench needs what to measure; usage: ", usage);
+  if (args[0] == "--help" || args[0] == "-h") {
+    std::cout << usage << "\n\nEach takes --help.\n";
+    return 0;
+  }
   const Args rest(args.begin() + 1, args.end());
   if (args[0] == "loader") return bench_loader(rest);
   if (args[0] == "train") return bench_train(rest);

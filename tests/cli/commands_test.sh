@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# What the commands around training promise: eval, export, verify, import, lr-find, doctor, bench.
+# usage: commands_test.sh PLATEFORGE REPOSITORY
+set -uo pipefail
+plateforge=$1 root=$2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+model=$root/models/pretrained/lprnet-cn.safetensors
+real=crops:$root/tests/data/crops
+failures=0 checks=0
+
+# ends NAME CODE COMMAND...: the exit code, and what was said goes to $work/said
+ends() {
+  local name=$1 expected=$2 code
+  shift 2
+  "$@" > "$work/said" 2>&1 && code=0 || code=$?
+  checks=$((checks + 1))
+  [ "$code" -eq "$expected" ] || fail "$name: exit $code, expected $expected: $(tail -5 "$work/said")"
+}
+holds() { # NAME CONDITION...: the condition, a command, succeeds
+  local name=$1
+  shift
+  checks=$((checks + 1))
+  "$@" || fail "$name: not so: $*"
+}
+fail() {
+  echo "FAILED $1"
+  failures=$((failures + 1))
+}
+# json FILE EXPRESSION: a Python expression over the document d
+json() { python3 -c 'import json, sys; d = json.load(open(sys.argv[1])); sys.exit(not eval(sys.argv[2]))' "$@"; }
+
+ends "eval" 0 "$plateforge" eval --model "$model" --data "$real" --decoder beam \
+  --json "$work/eval.json" --page "$work/page.html"
+holds "intervals hold the value" json "$work/eval.json" \
+  'd["interval95"]["exact_match"][0] <= d["exact_match"] <= d["interval95"]["exact_match"][1]'
+holds "the shipped reader reads the shipped photographs" json "$work/eval.json" 'd["exact_match"] == 1'
+holds "the page shows pictures" grep -q 'data:image/' "$work/page.html"
+
+ends "export" 0 "$plateforge" export --model "$model" --out "$work/onnx" --profile fp32
+onnx=$work/onnx/lprnet-cn-fp32.onnx
+ends "verify" 0 "$plateforge" verify --model "$model" --onnx "$onnx" --data "$real" --json "$work/verify.json"
+cp "$onnx" "$work/broken.onnx"
+head -c 400 /dev/zero | tr '\0' 'A' | dd of="$work/broken.onnx" bs=1 seek=900000 conv=notrunc 2>/dev/null
+ends "verify fails on broken weights" 1 "$plateforge" verify --model "$model" --onnx "$work/broken.onnx" --data "$real"
+holds "and names the difference" grep -q 'logit difference' "$work/said"
+head -c 500000 "$onnx" > "$work/cut.onnx"
+ends "verify refuses a cut file" 2 "$plateforge" verify --model "$model" --onnx "$work/cut.onnx" --data "$real"
+ends "export to an unknown profile" 2 "$plateforge" export --model "$model" --out "$work/onnx" --profile fp17
+
+ends "import" 0 "$plateforge" import "$model" --as lprnet --out "$work/again.safetensors"
+ends "eval of the imported file" 0 "$plateforge" eval --model "$work/again.safetensors" --data "$real" \
+  --decoder beam --json "$work/again.json"
+holds "the same texts after import" json "$work/again.json" 'd["exact_match"] == 1'
+
+cat > "$work/tiny.yaml" <<YAML
+data: {train: "$real", val_fraction: 0.3, batch_size: 4, epoch_samples: 16, workers: 0}
+model: {width_multiplier: 0.25}
+train: {steps: 4}
+YAML
+ends "lr-find" 0 "$plateforge" lr-find --config "$work/tiny.yaml" --steps 20 \
+  --plot "$work/lr.png" --json "$work/lr.json"
+holds "one loss per rate" json "$work/lr.json" 'len(d["rates"]) == len(d["losses"]) > 5'
+holds "the plot is a PNG" grep -q PNG <(head -c 8 "$work/lr.png")
+ends "doctor of a run" 0 "$plateforge" doctor --config "$work/tiny.yaml" --json "$work/doctor.json"
+holds "the run is sound" json "$work/doctor.json" 'd["sound"] and "step" in d and "peak memory" in d'
+ends "bench loader" 0 "$plateforge" bench loader --data "$real" --rounds 1 --seconds 0.01 --json "$work/loader.json"
+ends "bench train" 0 "$plateforge" bench train --batch 2 --rounds 1 --precision fp32 --json "$work/train.json"
+holds "shares add up" json "$work/train.json" '0.9 < sum(d["fp32"]["share"].values()) < 1.1'
+
+for command in doctor "data verify" "data stats" "data preview" "data synth" "data cache" "data convert" \
+  train lr-find eval export verify bench "bench loader" "bench train" import; do
+  ends "$command --help" 0 "$plateforge" $command --help
+done
+
+echo "$checks checks, $failures failed"
+[ "$failures" -eq 0 ]

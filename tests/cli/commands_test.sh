@@ -6,7 +6,7 @@ plateforge=$1 root=$2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 model=$root/models/pretrained/lprnet-cn.safetensors
-real=crops:$root/tests/data/crops
+real=ccpd:$root/tests/data/ccpd crops=crops:$root/tests/data/crops
 failures=0 checks=0
 
 # ends NAME CODE COMMAND...: the exit code, and what was said goes to $work/said
@@ -54,7 +54,7 @@ ends "eval of the imported file" 0 "$plateforge" eval --model "$work/again.safet
 holds "the same texts after import" json "$work/again.json" 'd["exact_match"] == 1'
 
 cat > "$work/tiny.yaml" <<YAML
-data: {train: "$real", val_fraction: 0.3, batch_size: 4, epoch_samples: 16, workers: 0}
+data: {train: "$crops", val_fraction: 0.3, batch_size: 4, epoch_samples: 16, workers: 0}
 model: {width_multiplier: 0.25}
 train: {steps: 4}
 YAML
@@ -64,7 +64,7 @@ holds "one loss per rate" json "$work/lr.json" 'len(d["rates"]) == len(d["losses
 holds "the plot is a PNG" grep -q PNG <(head -c 8 "$work/lr.png")
 ends "doctor of a run" 0 "$plateforge" doctor --config "$work/tiny.yaml" --json "$work/doctor.json"
 holds "the run is sound" json "$work/doctor.json" 'd["sound"] and "step" in d and "peak memory" in d'
-ends "bench loader" 0 "$plateforge" bench loader --data "$real" --rounds 1 --seconds 0.01 --json "$work/loader.json"
+ends "bench loader" 0 "$plateforge" bench loader --data "$crops" --rounds 1 --seconds 0.01 --json "$work/loader.json"
 ends "bench train" 0 "$plateforge" bench train --batch 2 --rounds 1 --precision fp32 --json "$work/train.json"
 holds "shares add up" json "$work/train.json" '0.9 < sum(d["fp32"]["share"].values()) < 1.1'
 

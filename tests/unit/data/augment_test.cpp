@@ -8,6 +8,7 @@
 
 #include "configs/error.h"
 #include "data/rectify.h"
+#include "tests/unit/readme.h"
 
 namespace plateforge {
 namespace {
@@ -226,6 +227,12 @@ TEST(Augment, UnknownOpIsAUserError) {
         std::string::npos)
         << error.what();
   }
+}
+
+TEST(Readme, AugmentationTableIsCurrent) {
+  std::string table = "| op | what it does at strength 1 |\n|---|---|\n";
+  for (const auto& [name, doc] : augmentation_ops()) table += "| `" + name + "` | " + doc + " |\n";
+  expect_in_readme("augment-options", table);
 }
 
 }  // namespace

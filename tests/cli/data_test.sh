@@ -21,7 +21,7 @@ expect() {
 data() { "$plateforge" data "$@"; }
 both="crops:$samples/crops+ccpd:$samples/ccpd"
 
-expect "verify good plates" 0 "^11 plates, 0 violations" data verify --data "$both"
+expect "verify good plates" 0 "^22 plates, 0 violations" data verify --data "$both"
 cp -r "$samples/crops" "$work/bad"
 : > "$work/bad/京A12345.jpg"
 cp "$samples/crops/皖AZG539.jpg" "$work/bad/京A1234.jpg"
@@ -29,16 +29,16 @@ expect "verify tells a bad picture" 1 "^picture: .*京A12345.jpg is empty" data 
 expect "verify tells a bad label" 1 "^grammar: .*京A1234.jpg" data verify --data "crops:$work/bad"
 expect "verify tells a leak" 1 "^leak: " data verify --data "crops:$samples/crops" --against "crops:$samples/crops"
 expect "verify as JSON alone" 0 '^\{' data verify --data "$both" --json -
-expect "stats" 0 "^11 plates" data stats --data "$both"
+expect "stats" 0 "^22 plates" data stats --data "$both"
 expect "preview" 0 "wrote" data preview --data "$both" --rows 2 --out "$work/sheet.png"
 [ -s "$work/sheet.png" ] || { echo "FAILED preview wrote nothing"; failures=$((failures + 1)); }
 expect "cache" 0 "8 plates, packed" data cache --data "crops:$samples/crops" --out "$work/cache"
 for to in crops csv; do
-  expect "convert to $to" 0 "wrote 11 plates" data convert --data "$both" --to $to --out "$work/$to"
+  expect "convert to $to" 0 "wrote 22 plates" data convert --data "$both" --to $to --out "$work/$to"
 done
-expect "convert to pack" 0 "wrote 11 plates" data convert --data "$both" --to pack --out "$work/a.pack"
+expect "convert to pack" 0 "wrote 22 plates" data convert --data "$both" --to pack --out "$work/a.pack"
 for spec in "crops:$work/crops" "csv:$work/csv/plates.csv" "pack:$work/a.pack"; do
-  expect "read back $spec" 0 "^11 plates, 0 violations" data verify --data "$spec"
+  expect "read back $spec" 0 "^22 plates, 0 violations" data verify --data "$spec"
 done
 expect "synth" 0 "wrote 5 plates" data synth --region de --count 5 --out "$work/synth"
 expect "synth reads back" 0 "^5 plates, 0 violations" \

@@ -159,7 +159,7 @@ TEST(Csv, RefusesInOneSentence) {
 
 TEST(Ccpd, ReadsTheSurroundingsOfThePlate) {
   const auto mix = open("ccpd:" + kData + "ccpd");
-  ASSERT_EQ(mix.size(), 3);
+  ASSERT_EQ(mix.size(), 14);
   const Plate plate = mix.parts[0].source->read({0, 0});
   EXPECT_LT(plate.image.cols, 720);
   EXPECT_LT(plate.image.rows, 300);

@@ -60,6 +60,8 @@ Layout read_layout(const LayoutEntry& entry, const ClassTable& classes, const Sy
     layout.rows.push_back(parse_row(pattern, where + ", row \"" + pattern + "\"", classes, index));
   }
   require(layout.min_length() > 0, where, ": every character is optional");
+  require(layout.min_length() <= layout.max_length(), where, ": max_symbols ", layout.max_symbols,
+          " is less than the ", layout.min_length(), " characters that are always there");
   return layout;
 }
 
@@ -74,12 +76,18 @@ std::pair<int64_t, int64_t> read_pair(const std::string& pair, const SymbolIndex
   return {index.find(symbols[0])->second, index.find(symbols[1])->second};
 }
 
-const Slot& slot_at(const Layout& layout, int64_t slot) {
-  for (const auto& row : layout.rows) {
-    if (slot < static_cast<int64_t>(row.size())) return row[static_cast<size_t>(slot)];
-    slot -= static_cast<int64_t>(row.size());
+// Gives symbols[used.size()...] to the slots from `slot` on; true when all fit.
+bool fits(const std::vector<const Slot*>& slots, size_t slot, const std::vector<int64_t>& symbols,
+          std::vector<const Slot*>& used) {
+  if (slot == slots.size()) return used.size() == symbols.size();
+  const auto& allowed = slots[slot]->symbols;
+  if (used.size() < symbols.size() &&
+      std::binary_search(allowed.begin(), allowed.end(), symbols[used.size()])) {
+    used.push_back(slots[slot]);
+    if (fits(slots, slot + 1, symbols, used)) return true;
+    used.pop_back();
   }
-  throw std::logic_error("slot_at: past the end of layout " + layout.name);
+  return slots[slot]->optional && fits(slots, slot + 1, symbols, used);
 }
 
 // "a digit of layout blue (one of 0123)", joined by "or" where the layout has a choice.
@@ -95,7 +103,7 @@ std::string expectation(const Region& region, int64_t state) {
     if (place.slot == length) {
       slots += "the end";
     } else {
-      const auto& slot = slot_at(here, place.slot);
+      const Slot& slot = *here.slots()[static_cast<size_t>(place.slot)];
       slots += slot.char_class + " (" + region.decode(slot.symbols) + ")";
     }
   }
@@ -113,9 +121,23 @@ int64_t Layout::min_length() const {
 }
 
 int64_t Layout::max_length() const {
-  int64_t length = 0;
-  for (const auto& row : rows) length += static_cast<int64_t>(row.size());
-  return length;
+  const auto length = static_cast<int64_t>(slots().size());
+  return max_symbols > 0 ? std::min(length, max_symbols) : length;
+}
+
+std::vector<const Slot*> Layout::slots() const {
+  std::vector<const Slot*> all;
+  for (const auto& row : rows) {
+    for (const Slot& slot : row) all.push_back(&slot);
+  }
+  return all;
+}
+
+std::optional<std::vector<const Slot*>> Layout::fit(const std::vector<int64_t>& symbols) const {
+  std::vector<const Slot*> used;
+  if (static_cast<int64_t>(symbols.size()) > max_length()) return std::nullopt;
+  if (!fits(slots(), 0, symbols, used)) return std::nullopt;
+  return used;
 }
 
 int64_t Region::max_length() const {

@@ -30,6 +30,7 @@ using Rgb = std::array<uint8_t, 3>;
 struct Layout {
   std::string name;                     // "blue", "green"
   double weight = 1;                    // share among synthetic plates
+  int64_t max_symbols = 0;              // longest text, when the slots allow more; 0 = their count
   std::vector<std::vector<Slot>> rows;  // top to bottom; the text is their concatenation
   double width_mm = 440, height_mm = 140;
   double char_width_mm = 45, char_height_mm = 90;
@@ -44,6 +45,11 @@ struct Layout {
 
   int64_t min_length() const;
   int64_t max_length() const;
+  // All slots in reading order, rows joined.
+  std::vector<const Slot*> slots() const;
+  // The slot of each symbol; nullopt when the text does not fit. Optional slots are used as early
+  // as they can be.
+  std::optional<std::vector<const Slot*>> fit(const std::vector<int64_t>& symbols) const;
 };
 
 // Where a label leaves the grammar, for people.

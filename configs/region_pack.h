@@ -22,6 +22,8 @@ struct LayoutEntry {
     v("name", look.name, "short name, in statistics and errors", Anything{});
     v("weight", look.weight, "share among synthetic plates", in_range(0.0, 1e6));
     v("rows", rows, "one pattern per row, top to bottom", Anything{});
+    v("max_symbols", look.max_symbols, "longest text, when the rows allow more; 0 = no limit",
+      in_range(0, 64));
     v("width_mm", look.width_mm, "plate width", in_range(1, 5000));
     v("height_mm", look.height_mm, "plate height", in_range(1, 5000));
     v("char_width_mm", look.char_width_mm, "cell of one character", in_range(1, 1000));

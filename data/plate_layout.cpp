@@ -5,21 +5,6 @@
 namespace plateforge {
 namespace {
 
-// Assigns symbols[next...] to the slots from (row, slot) on; true when all fit.
-bool assign(const Layout& layout, const std::vector<int64_t>& symbols, size_t row, size_t slot,
-            size_t next, std::vector<std::vector<int64_t>>& rows) {
-  if (row == layout.rows.size()) return next == symbols.size();
-  if (slot == layout.rows[row].size()) return assign(layout, symbols, row + 1, 0, next, rows);
-  const Slot& here = layout.rows[row][slot];
-  if (next < symbols.size() &&
-      std::binary_search(here.symbols.begin(), here.symbols.end(), symbols[next])) {
-    rows[row][slot] = symbols[next];
-    if (assign(layout, symbols, row, slot + 1, next + 1, rows)) return true;
-  }
-  rows[row][slot] = -1;
-  return here.optional && assign(layout, symbols, row, slot + 1, next, rows);
-}
-
 // One row at its natural width, its first cell at x = 0.
 struct Row {
   std::vector<PlacedText::Character> characters;
@@ -65,11 +50,39 @@ std::optional<PlacedText> place_text(const Region& region, std::string_view text
   if (region.check(text).has_value()) return std::nullopt;
   const auto symbols = region.encode(text);
   for (const Layout& layout : region.layouts()) {
+    const auto used = layout.fit(symbols);
+    if (!used) continue;
     std::vector<std::vector<int64_t>> rows;
-    for (const auto& slots : layout.rows) rows.emplace_back(slots.size(), -1);
-    if (assign(layout, symbols, 0, 0, 0, rows)) return place_symbols(layout, rows);
+    size_t next = 0;
+    for (const auto& slots : layout.rows) {
+      auto& row = rows.emplace_back();
+      for (const Slot& slot : slots) {
+        const bool taken = next < symbols.size() && (*used)[next] == &slot;
+        row.push_back(taken ? symbols[next++] : -1);
+      }
+    }
+    return place_symbols(layout, rows);
   }
   return std::nullopt;
+}
+
+void leave_out_excess(const Layout& layout, Rng& rng, std::vector<std::vector<int64_t>>& rows) {
+  int64_t length = 0;
+  for (const auto& row : rows)
+    length += std::count_if(row.begin(), row.end(), [](int64_t s) { return s >= 0; });
+  for (; length > layout.max_length(); --length) {
+    std::vector<int64_t*> last;  // used optional slots behind which none of their class is used
+    for (size_t r = 0; r < rows.size(); ++r) {
+      const auto& slots = layout.rows[r];
+      for (size_t i = 0; i < slots.size(); ++i) {
+        if (rows[r][i] < 0 || !slots[i].optional) continue;
+        const bool goes_on = i + 1 < slots.size() && rows[r][i + 1] >= 0 && slots[i + 1].optional &&
+                             slots[i + 1].char_class == slots[i].char_class;
+        if (!goes_on) last.push_back(&rows[r][i]);
+      }
+    }
+    *last[static_cast<size_t>(rng.below(static_cast<int64_t>(last.size())))] = -1;
+  }
 }
 
 PlacedText place_symbols(const Layout& layout, const std::vector<std::vector<int64_t>>& rows) {

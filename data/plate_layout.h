@@ -44,6 +44,9 @@ PlacedText draw_text(const Layout& layout, Rng& rng, Pick&& pick);
 // Sets chosen symbols: one entry per slot of each row, -1 = the slot is not used.
 PlacedText place_symbols(const Layout& layout, const std::vector<std::vector<int64_t>>& rows);
 
+// Empties optional slots, drawn evenly, until no more than the layout's longest text is left.
+void leave_out_excess(const Layout& layout, Rng& rng, std::vector<std::vector<int64_t>>& rows);
+
 template <class Pick>
 PlacedText draw_text(const Layout& layout, Rng& rng, Pick&& pick) {
   std::vector<std::vector<int64_t>> rows;
@@ -58,6 +61,7 @@ PlacedText draw_text(const Layout& layout, Rng& rng, Pick&& pick) {
       row.push_back(skip ? -1 : pick(slot));
     }
   }
+  leave_out_excess(layout, rng, rows);
   return place_symbols(layout, rows);
 }
 

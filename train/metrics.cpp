@@ -12,28 +12,6 @@ namespace {
 
 constexpr double kZ95 = 1.959963984540054;  // 97.5 % point of the normal distribution
 
-// Fits symbols[i..] to slots[s..], trying a slot before leaving out an optional one.
-bool fit(const std::vector<const Slot*>& slots, size_t s, const std::vector<int64_t>& symbols,
-         std::vector<const Slot*>& taken) {
-  const size_t i = taken.size();
-  if (s == slots.size()) return i == symbols.size();
-  const auto& allowed = slots[s]->symbols;
-  if (i < symbols.size() && std::binary_search(allowed.begin(), allowed.end(), symbols[i])) {
-    taken.push_back(slots[s]);
-    if (fit(slots, s + 1, symbols, taken)) return true;
-    taken.pop_back();
-  }
-  return slots[s]->optional && fit(slots, s + 1, symbols, taken);
-}
-
-std::vector<const Slot*> flat_slots(const Layout& layout) {
-  std::vector<const Slot*> slots;
-  for (const auto& row : layout.rows) {
-    for (const Slot& slot : row) slots.push_back(&slot);
-  }
-  return slots;
-}
-
 nlohmann::json interval_json(const std::pair<double, double>& interval) {
   return nlohmann::json::array({interval.first, interval.second});
 }
@@ -80,7 +58,7 @@ ReaderMetrics::ReaderMetrics(const Region& region)
     only_region_[static_cast<size_t>(symbol)] = true;
   }
   for (const Layout& layout : region_.layouts()) {
-    for (const Slot* slot : flat_slots(layout)) {
+    for (const Slot* slot : layout.slots()) {
       if (slot->symbols == region_.region_symbols()) continue;
       for (const int64_t symbol : slot->symbols) only_region_[static_cast<size_t>(symbol)] = false;
     }
@@ -114,12 +92,12 @@ void ReaderMetrics::add(const ReadResult& result) {
 const Layout* ReaderMetrics::layout_of(const std::vector<int64_t>& symbols,
                                        std::vector<bool>& in_region) const {
   for (const Layout& layout : region_.layouts()) {
-    std::vector<const Slot*> taken;
-    if (!fit(flat_slots(layout), 0, symbols, taken)) continue;
+    const auto used = layout.fit(symbols);
+    if (!used) continue;
     in_region.assign(symbols.size(), false);
     if (region_.region_symbols().empty()) return &layout;
     for (size_t i = 0; i < symbols.size(); ++i) {
-      in_region[i] = taken[i]->symbols == region_.region_symbols();
+      in_region[i] = (*used)[i]->symbols == region_.region_symbols();
     }
     return &layout;
   }

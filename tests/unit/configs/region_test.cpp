@@ -157,6 +157,34 @@ TEST(Grammar, OptionalSlotsMakeSeveralLengths) {
   for (const char* bad : {"A", "1", "A1234", "AB", "A1BB"}) EXPECT_TRUE(region.check(bad)) << bad;
 }
 
+TEST(Grammar, MaxSymbolsBoundsTheText) {
+  const auto region = Region::parse(
+      "name: toy\nalphabet: AB1\nclasses: {x: AB, d: \"1\"}\n"
+      "layouts:\n  - {name: a, rows: [\"x{1,3} d x?\"], max_symbols: 3}\n"
+      "  - {name: b, rows: [\"d{5}\"]}\n",
+      "toy");
+  const auto& grammar = region.grammar();
+  EXPECT_EQ(region.max_length(), 5);
+  for (const char* good : {"A1", "AB1", "A1B", "11111"}) {
+    EXPECT_EQ(region.check(good), std::nullopt) << good;
+    EXPECT_TRUE(region.layouts()[0].fit(region.encode(good)) ||
+                region.layouts()[1].fit(region.encode(good)));
+  }
+  for (const char* bad : {"ABA1", "AB1A", "ABA", "1111"}) EXPECT_TRUE(region.check(bad)) << bad;
+  // After two letters only the digit is left: a third letter would leave it no place.
+  int64_t state = grammar.start();
+  for (const int64_t symbol : region.encode("AB")) state = grammar.next(state, symbol);
+  EXPECT_EQ(grammar.next(state, region.encode("A")[0]), Grammar::kDead);
+  EXPECT_EQ(grammar.remaining(state), 1);
+  EXPECT_EQ(error_of([] {
+              Region::parse(
+                  "name: t\nalphabet: AB\nclasses: {x: AB}\n"
+                  "layouts: [{name: a, rows: [\"x{3}\"], max_symbols: 2}]\n",
+                  "t.yaml");
+            }),
+            "t.yaml: layout a: max_symbols 2 is less than the 3 characters that are always there");
+}
+
 // Against a plain recursive matcher over every text of up to four symbols.
 TEST(Grammar, AgreesWithBruteForce) {
   const auto region = Region::parse(

@@ -126,6 +126,20 @@ TEST(PlateLayout, OptionalSlotsAndRowsAreFound) {
   }
 }
 
+TEST(PlateLayout, DrawnTextsKeepToTheLongestAllowed) {
+  const Region region = Region::load("de");
+  std::set<size_t> lengths;
+  for (const auto& layout : region.layouts()) {
+    for (int i = 0; i < 300; ++i) {
+      Rng rng(mix_key(6, i));
+      const auto drawn = draw_text(layout, rng, [&](const Slot& slot) { return slot.symbols[0]; });
+      EXPECT_EQ(region.check(region.decode(drawn.symbols())), std::nullopt);
+      lengths.insert(drawn.symbols().size());
+    }
+  }
+  EXPECT_EQ(lengths, (std::set<size_t>{3, 4, 5, 6, 7, 8}));
+}
+
 TEST(Align, FindsThePlateWithinATightBox) {
   const InkModel model(plates().fonts(), plates().region().alphabet());
   for (int64_t i = 0; i < 8; ++i) {

@@ -6,7 +6,7 @@
 #include "configs/atomic_file.h"
 #include "configs/error.h"
 #include "export/onnx_writer.h"
-#include "export/passes.h"
+#include "export/portable.h"
 #include "models/graph/trace.h"
 
 namespace plateforge {
@@ -57,6 +57,10 @@ class Emitter {
                         edge(node.inputs[2]));
   }
 
+  [[noreturn]] static void refuse(const Node& node) {
+    fail("profile fp32 cannot hold ", node.name, ": the model is quantised");
+  }
+
   void emit(const Node& node) {
     const auto& out = name(node.output);
     auto& b = builder_;
@@ -96,7 +100,9 @@ class Emitter {
                    [&](const op::Add&) { b.add(out, in[0], in[1]); },
                    [&](const op::Subtract&) { b.sub(out, in[0], in[1]); },
                    [&](const op::Multiply&) { b.mul(out, in[0], in[1]); },
-                   [&](const op::Divide&) { b.div(out, in[0], in[1]); }},
+                   [&](const op::Divide&) { b.div(out, in[0], in[1]); },
+                   [&](const op::FakeQuantize&) { refuse(node); },
+                   [&](const op::DynamicFakeQuantize&) { refuse(node); }},
         node.op);
   }
 

@@ -6,6 +6,8 @@
 
 #include "configs/atomic_file.h"
 #include "configs/error.h"
+#include "models/graph/graph_file.h"
+#include "models/graph_network.h"
 #include "models/pth.h"
 #include "models/safetensors.h"
 
@@ -15,6 +17,7 @@ namespace {
 using Json = nlohmann::json;
 constexpr auto kConfigKey = "model_config";
 constexpr auto kRegionKey = "region";
+constexpr auto kGraphKey = "graph";  // only where the network is a graph of its own
 
 struct ConfigWriter {
   Json json = Json::object();
@@ -133,6 +136,8 @@ void save_model(const Model& model, const std::filesystem::path& path) {
   auto metadata = model.provenance;
   metadata[kConfigKey] = write_config(model.config);
   metadata[kRegionKey] = model.region.yaml();
+  if (const auto* network = dynamic_cast<const GraphNetwork*>(model.network.get()))
+    metadata[kGraphKey] = write_graph(network->graph());
   write_safetensors(path, state_dict(*model.network), metadata);
 }
 
@@ -141,7 +146,13 @@ Model load_model(const std::filesystem::path& path) {
   auto file = read_tensor_file(path);
   const auto config = parse_config(take(file.metadata, kConfigKey, origin), origin);
   const auto region = Region::parse(take(file.metadata, kRegionKey, origin), origin);
-  Model model = make_model(config, region, /*seed=*/0);
+  Model model{config, region, nullptr, {}};
+  if (file.metadata.contains(kGraphKey)) {
+    const auto text = take(file.metadata, kGraphKey, origin);
+    model.network = std::make_shared<GraphNetwork>(read_graph(text, file.tensors, origin));
+  } else {
+    model.network = make_network(config, region.num_classes());
+  }
   load_state_dict(*model.network, file.tensors, origin);
   model.provenance = std::move(file.metadata);
   return model;

@@ -22,7 +22,8 @@ struct Model {
 // A fresh, randomly initialised model. The weights follow from `seed`.
 Model make_model(const ModelConfig& config, const Region& region, uint64_t seed);
 
-// .safetensors, atomic. Parameters and buffers by their module names.
+// .safetensors, atomic. Parameters and buffers by their module names; a GraphNetwork's graph goes
+// into the metadata as "graph".
 void save_model(const Model& model, const std::filesystem::path& path);
 
 // Strict: every tensor of the network must be present with the same shape and type and nothing may

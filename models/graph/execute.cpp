@@ -10,6 +10,21 @@ Tensor optional_input(const Inputs& in, size_t index) {
   return index < in.size() ? in[index] : Tensor();
 }
 
+Tensor fake_quantize(const op::FakeQuantize& o, const Inputs& in) {
+  return o.axis < 0
+             ? torch::fake_quantize_per_tensor_affine(in[0], in[1], in[2], o.low, o.high)
+             : torch::fake_quantize_per_channel_affine(in[0], in[1], in[2], o.axis, o.low, o.high);
+}
+
+// https://onnx.ai/onnx/operators/onnx__DynamicQuantizeLinear.html
+Tensor dynamic_fake_quantize(const Tensor& x) {
+  const auto low = x.min().clamp_max(0), high = x.max().clamp_min(0);
+  const auto range = high - low;
+  const auto scale = torch::where(range == 0, torch::ones_like(range), range / 255);
+  const auto zero_point = (-low / scale).round().clamp(0, 255);
+  return ((x / scale).round() + zero_point).clamp(0, 255).sub(zero_point) * scale;
+}
+
 }  // namespace
 
 Tensor execute(const Op& op, const Inputs& in) {
@@ -48,7 +63,9 @@ Tensor execute(const Op& op, const Inputs& in) {
           [&](const op::Add&) { return in[0] + in[1]; },
           [&](const op::Subtract&) { return in[0] - in[1]; },
           [&](const op::Multiply&) { return in[0] * in[1]; },
-          [&](const op::Divide&) { return in[0] / in[1]; }},
+          [&](const op::Divide&) { return in[0] / in[1]; },
+          [&](const op::FakeQuantize& o) { return fake_quantize(o, in); },
+          [&](const op::DynamicFakeQuantize&) { return dynamic_fake_quantize(in[0]); }},
       op);
 }
 
@@ -56,7 +73,6 @@ std::vector<Tensor> execute(const Graph& graph, const std::vector<Tensor>& input
                             const TensorCallback& seen) {
   TORCH_CHECK(inputs.size() == graph.inputs.size(), "the graph has ", graph.inputs.size(),
               " inputs, got ", inputs.size());
-  const torch::NoGradGuard no_grad;
   std::vector<Tensor> values(graph.tensors.size());
   for (size_t i = 0; i < values.size(); ++i) values[i] = graph.tensors[i].value;
   for (size_t i = 0; i < inputs.size(); ++i) values[graph.inputs[i]] = inputs[i];

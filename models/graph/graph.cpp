@@ -156,7 +156,7 @@ std::string attributes_text(const Op& op) {
     if (!out.empty()) out += " ";
     out.append(key).append("=").append(text(value));
   };
-  std::visit([&](const auto& o) { o.visit(add); }, op);
+  std::visit([&](auto o) { o.visit(add); }, op);
   return out;
 }
 

@@ -19,7 +19,7 @@ struct Conv {  // x, weight [O, I/groups, kH, kW], optional bias [O]
   Shape stride, padding, dilation;
   int64_t groups = 1;
   template <class V>
-  void visit(V&& v) const {
+  void visit(V&& v) {
     v("stride", stride), v("padding", padding), v("dilation", dilation), v("groups", groups);
   }
 };
@@ -27,20 +27,20 @@ struct Conv {  // x, weight [O, I/groups, kH, kW], optional bias [O]
 struct Linear {  // x [..., I], weight [O, I], optional bias [O]
   static constexpr const char* kName = "linear";
   template <class V>
-  void visit(V&&) const {}
+  void visit(V&&) {}
 };
 
 struct MatMul {  // a [..., M, K], b [..., K, N]
   static constexpr const char* kName = "matmul";
   template <class V>
-  void visit(V&&) const {}
+  void visit(V&&) {}
 };
 
 struct BatchNorm {  // x, weight, bias, running mean, running variance, each [C]
   static constexpr const char* kName = "batch_norm";
   double epsilon = 1e-5;
   template <class V>
-  void visit(V&& v) const {
+  void visit(V&& v) {
     v("epsilon", epsilon);
   }
 };
@@ -49,7 +49,7 @@ struct MaxPool {  // x; the padding never wins
   static constexpr const char* kName = "max_pool";
   Shape kernel, stride, padding;
   template <class V>
-  void visit(V&& v) const {
+  void visit(V&& v) {
     v("kernel", kernel), v("stride", stride), v("padding", padding);
   }
 };
@@ -59,7 +59,7 @@ struct AveragePool {  // x
   Shape kernel, stride, padding;
   bool count_padding = true;
   template <class V>
-  void visit(V&& v) const {
+  void visit(V&& v) {
     v("kernel", kernel), v("stride", stride), v("padding", padding);
     v("count_padding", count_padding);
   }
@@ -70,7 +70,7 @@ struct Mean {  // x
   Shape axes;  // ascending, never negative
   bool keep_axes = false;
   template <class V>
-  void visit(V&& v) const {
+  void visit(V&& v) {
     v("axes", axes), v("keep_axes", keep_axes);
   }
 };
@@ -79,7 +79,7 @@ struct Slice {  // x; elements start, start + step, ... below stop, 0 <= start <
   static constexpr const char* kName = "slice";
   int64_t axis = 0, start = 0, stop = 0, step = 1;
   template <class V>
-  void visit(V&& v) const {
+  void visit(V&& v) {
     v("axis", axis), v("start", start), v("stop", stop), v("step", step);
   }
 };
@@ -88,7 +88,7 @@ struct Concat {  // two or more
   static constexpr const char* kName = "concat";
   int64_t axis = 0;
   template <class V>
-  void visit(V&& v) const {
+  void visit(V&& v) {
     v("axis", axis);
   }
 };
@@ -97,7 +97,7 @@ struct Reshape {  // x
   static constexpr const char* kName = "reshape";
   Shape shape;
   template <class V>
-  void visit(V&& v) const {
+  void visit(V&& v) {
     v("shape", shape);
   }
 };
@@ -106,7 +106,7 @@ struct Permute {  // x
   static constexpr const char* kName = "permute";
   Shape order;
   template <class V>
-  void visit(V&& v) const {
+  void visit(V&& v) {
     v("order", order);
   }
 };
@@ -115,7 +115,7 @@ struct Clamp {  // x
   static constexpr const char* kName = "clamp";
   double low = 0, high = 0;
   template <class V>
-  void visit(V&& v) const {
+  void visit(V&& v) {
     v("low", low), v("high", high);
   }
 };
@@ -124,7 +124,7 @@ struct Softmax {  // x
   static constexpr const char* kName = "softmax";
   int64_t axis = 0;
   template <class V>
-  void visit(V&& v) const {
+  void visit(V&& v) {
     v("axis", axis);
   }
 };
@@ -133,9 +133,31 @@ struct LogSoftmax {  // x
   static constexpr const char* kName = "log_softmax";
   int64_t axis = 0;
   template <class V>
-  void visit(V&& v) const {
+  void visit(V&& v) {
     v("axis", axis);
   }
+};
+
+// x, scale, zero point -> (clamp(round(x / scale) + zero point, low, high) - zero point) * scale,
+// ties to even: what a tensor becomes that is stored as integers low..high. Scale (float) and zero
+// point (int32) are [] for the whole tensor or [extent of axis], one per channel. The gradient
+// passes where nothing was clamped.
+struct FakeQuantize {
+  static constexpr const char* kName = "fake_quantize";
+  int64_t low = 0, high = 255;
+  int64_t axis = -1;  // -1 = one scale for all
+  template <class V>
+  void visit(V&& v) {
+    v("low", low), v("high", high), v("axis", axis);
+  }
+};
+
+// x -> the same in 0..255 with the scale and zero point of each run's own range: ONNX's
+// DynamicQuantizeLinear.
+struct DynamicFakeQuantize {
+  static constexpr const char* kName = "dynamic_fake_quantize";
+  template <class V>
+  void visit(V&&) {}
 };
 
 // Without attributes: one input, or two that broadcast. Identity is also a dropout at rest.
@@ -143,7 +165,7 @@ struct LogSoftmax {  // x
   struct type {                                \
     static constexpr const char* kName = name; \
     template <class V>                         \
-    void visit(V&&) const {}                   \
+    void visit(V&&) {}                         \
   };
 PLATEFORGE_PLAIN_OP(Identity, "identity")
 PLATEFORGE_PLAIN_OP(Relu, "relu")
@@ -160,10 +182,11 @@ PLATEFORGE_PLAIN_OP(Divide, "div")
 
 // Everything that handles operations is a std::visit over this, so a new one is a compile error
 // wherever it was forgotten.
-using Op = std::variant<op::Conv, op::Linear, op::MatMul, op::BatchNorm, op::MaxPool,
-                        op::AveragePool, op::Mean, op::Slice, op::Concat, op::Reshape, op::Permute,
-                        op::Clamp, op::Softmax, op::LogSoftmax, op::Identity, op::Relu, op::Sigmoid,
-                        op::Tanh, op::Sqrt, op::Add, op::Subtract, op::Multiply, op::Divide>;
+using Op =
+    std::variant<op::Conv, op::Linear, op::MatMul, op::BatchNorm, op::MaxPool, op::AveragePool,
+                 op::Mean, op::Slice, op::Concat, op::Reshape, op::Permute, op::Clamp, op::Softmax,
+                 op::LogSoftmax, op::Identity, op::Relu, op::Sigmoid, op::Tanh, op::Sqrt, op::Add,
+                 op::Subtract, op::Multiply, op::Divide, op::FakeQuantize, op::DynamicFakeQuantize>;
 
 // Lambdas as one visitor.
 template <class... Lambdas>

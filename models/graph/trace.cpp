@@ -9,6 +9,7 @@
 
 #include "configs/error.h"
 #include "models/graph/aten_table.h"
+#include "models/graph_network.h"
 
 namespace plateforge {
 namespace {
@@ -227,6 +228,25 @@ Graph open_batch(Graph first, const Graph& second) {
   return first;
 }
 
+// A graph with an open batch for an input of this shape.
+Graph with_input(Graph graph, const Shape& input_shape) {
+  auto own = graph.shape(graph.inputs.at(0));
+  own.at(0) = input_shape.at(0);
+  require(own == input_shape, "the network takes images of shape ", shape_text(own), ", not ",
+          shape_text(input_shape));
+  const auto fix = [&](Shape& shape) {
+    std::replace(shape.begin(), shape.end(), int64_t{-1}, own[0]);
+  };
+  for (auto& tensor : graph.tensors) {
+    fix(tensor.shape);
+    if (tensor.is_constant()) tensor.value = tensor.value.detach();
+  }
+  for (auto& node : graph.nodes) {
+    if (auto* reshape = std::get_if<op::Reshape>(&node.op)) fix(reshape->shape);
+  }
+  return graph;
+}
+
 }  // namespace
 
 Graph trace(torch::nn::Module& module, const Forward& forward, const Shape& input_shape) {
@@ -238,6 +258,9 @@ Graph trace(torch::nn::Module& module, const Forward& forward, const Shape& inpu
 }
 
 Graph trace(Network& network, const Shape& input_shape) {
+  if (const auto* known = dynamic_cast<const GraphNetwork*>(&network)) {
+    return with_input(known->graph(), input_shape);
+  }
   return trace(
       network, [&](const Tensor& images) { return network.forward(images); }, input_shape);
 }

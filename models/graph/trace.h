@@ -16,6 +16,7 @@ namespace plateforge {
 // Throws Error for an operation outside the table, naming it and the node it reads from.
 using Forward = std::function<torch::Tensor(const torch::Tensor&)>;
 Graph trace(torch::nn::Module& module, const Forward& forward, const Shape& input_shape);
+// A GraphNetwork is not run: its graph is returned, for the batch asked for.
 Graph trace(Network& network, const Shape& input_shape);
 
 }  // namespace plateforge

@@ -6,7 +6,7 @@
 #include "configs/atomic_file.h"
 #include "export/onnx_export.h"
 #include "export/onnx_writer.h"
-#include "export/passes.h"
+#include "export/portable.h"
 #include "export/runtimes.h"
 #include "models/graph/trace.h"
 #include "models/model_file.h"

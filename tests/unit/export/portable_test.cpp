@@ -1,10 +1,11 @@
-#include "export/passes.h"
+#include "export/portable.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
 #include "models/graph/execute.h"
+#include "models/graph/passes.h"
 #include "models/graph/trace.h"
 #include "tests/support/small_nets.h"
 

@@ -8,7 +8,7 @@
 #include "configs/error.h"
 #include "export/onnx_export.h"
 #include "export/onnx_writer.h"
-#include "export/passes.h"
+#include "export/portable.h"
 #include "models/graph/trace.h"
 #include "tests/support/small_nets.h"
 

@@ -11,7 +11,7 @@
 #include "export/onnx_export.h"
 #include "export/onnx_reader.h"
 #include "export/onnx_writer.h"
-#include "export/passes.h"
+#include "export/portable.h"
 #include "export/runtimes.h"
 #include "models/graph/trace.h"
 #include "tests/support/small_nets.h"

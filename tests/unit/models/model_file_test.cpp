@@ -6,6 +6,9 @@
 #include <filesystem>
 
 #include "configs/error.h"
+#include "models/graph/passes.h"
+#include "models/graph/trace.h"
+#include "models/graph_network.h"
 
 namespace plateforge {
 namespace {
@@ -47,6 +50,26 @@ TEST_F(ModelFile, ComesBackWhole) {
   const auto before = state_dict(*model.network);
   for (const auto& [name, tensor] : state_dict(*loaded.network))
     EXPECT_TRUE(tensor.equal(before.at(name))) << name;
+}
+
+TEST_F(ModelFile, GraphNetworksComeBackWhole) {
+  auto model = small_model("cn");
+  const Shape open{-1, 3, model.config.height, model.config.width};
+  auto graph = trace(*model.network, open);
+  simplify(graph);
+  model.network = std::make_shared<GraphNetwork>(graph);
+  save_model(model, folder_ / "g.safetensors");
+  const auto loaded = load_model(folder_ / "g.safetensors");
+  EXPECT_EQ(dump(trace(*loaded.network, open)), dump(graph));
+  EXPECT_EQ(shape_text(trace(*loaded.network, {2, 3, 24, 94}).tensors.front().shape),
+            "[2, 3, 24, 94]");
+  const auto images = torch::randn({3, 3, 24, 94});
+  EXPECT_TRUE(torch::equal(model.network->forward(images), loaded.network->forward(images)));
+  std::map<std::string, std::string> metadata;
+  auto tensors = read_tensors(folder_ / "g.safetensors", metadata);
+  tensors.erase(tensors.begin());
+  write_safetensors(folder_ / "cut.safetensors", tensors, metadata);
+  EXPECT_NE(problem(folder_ / "cut.safetensors").find("no value for"), std::string::npos);
 }
 
 TEST_F(ModelFile, LoadingIsStrict) {

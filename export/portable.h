@@ -4,19 +4,6 @@
 
 namespace plateforge {
 
-// Rewrites of a graph that keep what it computes. Each is complete on its own: afterwards nothing
-// dead is left.
-
-// Identity nodes (dropout at rest, copies) disappear.
-void remove_identities(Graph& graph);
-
-// A node that reads only constants becomes a constant.
-void fold_constants(Graph& graph);
-
-// BatchNorm after a Conv or Linear that nothing else reads goes into its weight and bias, in
-// double.
-void fold_batch_norm(Graph& graph);
-
 // Spells what some runtime would refuse or get wrong in a form that ONNX Runtime, OpenVINO,
 // OpenCV 4.6 and TVM all run:
 // * x / mean(y) and x * mean(y) with a mean over C, H and W per sample. OpenCV 4.6 broadcasts a
@@ -28,7 +15,7 @@ void fold_batch_norm(Graph& graph);
 // * a clamp, as two ReLUs: OpenCV 4.6 refuses Clip with bounds as inputs.
 void spell_portably(Graph& graph);
 
-// All of the above, in order.
+// simplify(), then spell_portably().
 void prepare_for_export(Graph& graph);
 
 }  // namespace plateforge

@@ -1,6 +1,7 @@
 #include "configs/region.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "configs/atomic_file.h"
 #include "configs/error.h"
@@ -144,6 +145,16 @@ int64_t Region::max_length() const {
   int64_t length = 0;
   for (const auto& layout : layouts_) length = std::max(length, layout.max_length());
   return length;
+}
+
+int64_t Region::rows_at(double aspect) const {
+  const auto distance = [&](const Layout& layout) {
+    return std::abs(std::log(aspect / layout.aspect()));
+  };
+  const auto nearest =
+      std::min_element(layouts_.begin(), layouts_.end(),
+                       [&](const Layout& a, const Layout& b) { return distance(a) < distance(b); });
+  return static_cast<int64_t>(nearest->rows.size());
 }
 
 Region Region::load(const std::string& name_or_path) {

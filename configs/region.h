@@ -45,6 +45,7 @@ struct Layout {
 
   int64_t min_length() const;
   int64_t max_length() const;
+  double aspect() const { return width_mm / height_mm; }
   // All slots in reading order, rows joined.
   std::vector<const Slot*> slots() const;
   // The slot of each symbol; nullopt when the text does not fit. Optional slots are used as early
@@ -86,6 +87,8 @@ class Region {
   int64_t num_classes() const { return blank() + 1; }
   int64_t max_length() const;
 
+  // Rows of the layout whose proportions are nearest to those of a plate of this width / height.
+  int64_t rows_at(double aspect) const;
   // Alphabet index of each character. Throws Error naming the character, its position and the
   // label.
   std::vector<int64_t> encode(std::string_view text) const;

@@ -107,7 +107,9 @@ struct ModelConfig {
     v("context", context, "global-context normaliser; whole_batch only for parity with the port",
       one_of({"per_sample", "whole_batch"}));
     v("stn", stn, "spatial transformer in front of the network", Anything{});
-    v("init_from", init_from, "model file to start from; fitting tensors are taken by name",
+    v("init_from", init_from,
+      "model file to start from: fitting tensors are taken by name; a quantised one is trained on "
+      "as it is",
       Anything{});
   }
 };
@@ -133,6 +135,7 @@ struct OptimConfig {
   double ema_decay = 0.0;
   double clip_norm = 0.0;
   int64_t accumulate = 1;
+  std::string quantizer_scales = "learned";
 
   template <class V>
   void visit(V& v) {
@@ -160,6 +163,8 @@ struct OptimConfig {
       in_range(0.0, 0.999999));
     v("clip_norm", clip_norm, "gradient norm limit; 0 = off", in_range(0.0, 1e6));
     v("accumulate", accumulate, "batches per update", in_range(1, 4096));
+    v("quantizer_scales", quantizer_scales,
+      "of a quantised start: learned (LSQ) or frozen as calibrated", one_of({"learned", "frozen"}));
   }
 };
 

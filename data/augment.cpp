@@ -4,6 +4,7 @@
 
 #include "configs/error.h"
 #include "data/augment/op.h"
+#include "data/geometry.h"
 #include "data/rectify.h"
 
 namespace plateforge {
@@ -23,14 +24,28 @@ const Op& find_op(const std::string& name) {
   fail("unknown augmentation op '", name, "'; known: ", known);
 }
 
+// Strips of equal height from top to bottom become neighbours from left to right. Columns that do
+// not divide among them repeat the last one.
+void put_side_by_side(const cv::Mat& stacked, int rows, const cv::Size& size, cv::Mat& out) {
+  out.create(size, CV_8UC3);
+  for (int row = 0; row < rows; ++row) {
+    const cv::Mat strip = stacked.rowRange(row * size.height, (row + 1) * size.height);
+    strip.copyTo(out.colRange(row * stacked.cols, (row + 1) * stacked.cols));
+  }
+  for (int x = rows * stacked.cols; x < size.width; ++x) out.col(x - 1).copyTo(out.col(x));
+}
+
 }  // namespace
 
 struct Augmenter::Impl {
+  explicit Impl(const Region& plates) : region(plates) {}
+
   struct Step {
     const Op* op;
     double probability, strength;
     uint64_t ordinal;  // place in the config's list: part of the random key
   };
+  Region region;
   cv::Size size;
   std::vector<Step> geometry, pixels;
 
@@ -66,8 +81,8 @@ struct Augmenter::Impl {
   }
 };
 
-Augmenter::Augmenter(const AugmentConfig& config, const cv::Size& size) {
-  auto impl = std::make_unique<Impl>();
+Augmenter::Augmenter(const AugmentConfig& config, const cv::Size& size, const Region& region) {
+  auto impl = std::make_unique<Impl>(region);
   impl->size = size;
   for (size_t i = 0; i < config.ops.size(); ++i) {
     const auto& wanted = config.ops[i];
@@ -84,9 +99,18 @@ Augmenter::~Augmenter() = default;
 
 void Augmenter::operator()(const Plate& plate, uint64_t seed, const SampleKey& key,
                            cv::Mat& out) const {
-  Geometry placed{plate.quad, impl_->size, {}};
+  const auto rows = static_cast<int>(impl_->region.rows_at(aspect_of(plate)));
+  // All rows one below the other, each as wide as its place in the output.
+  const cv::Size stacked{impl_->size.width / rows, impl_->size.height * rows};
+  Geometry placed{plate.quad, stacked, {}};
   impl_->place(placed, seed, key);
-  warp(plate.image, placed.quad, placed.displacement, impl_->size, out);
+  if (rows == 1) {
+    warp(plate.image, placed.quad, placed.displacement, stacked, out);
+  } else {
+    thread_local cv::Mat picture;
+    warp(plate.image, placed.quad, placed.displacement, stacked, picture);
+    put_side_by_side(picture, rows, impl_->size, out);
+  }
   impl_->paint(out, seed, key);
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "configs/region.h"
 #include "configs/run_config.h"
 #include "data/plate.h"
 #include "data/rng.h"
@@ -18,9 +19,13 @@ void rectify(const cv::Mat& image, const Quad& quad, const cv::Size& size, cv::M
 // The augmentation list of a config, ready to run; immutable and thread-safe. With strength 0 or no
 // ops it is exactly rectify(). Geometric ops change the quad (and a displacement field) so that
 // pixels are resampled once; photometric ops then work on the small image.
+//
+// A plate of two rows becomes one line: the region pack says from its proportions how many rows it
+// has, and they are put side by side, each in its share of the output's width. A network that reads
+// from left to right then reads any plate.
 class Augmenter {
  public:
-  Augmenter(const AugmentConfig& config, const cv::Size& size);
+  Augmenter(const AugmentConfig& config, const cv::Size& size, const Region& region);
   ~Augmenter();
 
   // Writes the network's view of the plate. Random numbers come from mix_key(seed, epoch, index,

@@ -31,4 +31,10 @@ cv::Size2f side_lengths(const Quad& quad) {
   return {(length(0, 1) + length(3, 2)) / 2, (length(0, 3) + length(1, 2)) / 2};
 }
 
+double aspect_of(const Plate& plate) {
+  if (plate.aspect > 0) return plate.aspect;
+  const auto sides = side_lengths(plate.quad);
+  return static_cast<double>(sides.width) / static_cast<double>(sides.height);
+}
+
 }  // namespace plateforge

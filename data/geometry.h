@@ -16,4 +16,7 @@ cv::Rect surroundings(const Quad& quad, double margin, const cv::Size& size);
 // Mean length of the horizontal and of the vertical sides.
 cv::Size2f side_lengths(const Quad& quad);
 
+// Width / height as the plate was seen.
+double aspect_of(const Plate& plate);
+
 }  // namespace plateforge

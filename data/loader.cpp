@@ -21,7 +21,10 @@ class BatchMaker {
  public:
   BatchMaker(Mix mix, const Region& region, const AugmentConfig& augment,
              const LoaderOptions& options)
-      : mix_(std::move(mix)), region_(region), augment_(augment, options.size), options_(options) {
+      : mix_(std::move(mix)),
+        region_(region),
+        augment_(augment, options.size, region),
+        options_(options) {
     require(mix_.size() > 0, "there are no plates to load");
     std::vector<double> weights;
     std::vector<int64_t> sizes;

@@ -24,7 +24,7 @@ namespace plateforge {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::string_view kMagic = "pfpack01";
+constexpr std::string_view kMagic = "pfpack02";
 constexpr size_t kAlignment = 4096;
 constexpr int64_t kBlock = 512;  // records in memory while writing
 
@@ -63,7 +63,8 @@ struct Header {
   bool real = true;
   std::vector<std::string> texts, sources;
 
-  size_t record_bytes() const { return static_cast<size_t>(record.area()) * 3; }
+  size_t picture_bytes() const { return static_cast<size_t>(record.area()) * 3; }
+  size_t record_bytes() const { return sizeof(float) + picture_bytes(); }
 
   // Where the plate lies in every record.
   Quad quad() const {
@@ -79,7 +80,6 @@ struct Header {
 std::string to_json(const Header& header) {
   const nlohmann::json json = {{"width", header.record.width}, {"height", header.record.height},
                                {"margin", header.margin},      {"real", header.real},
-
                                {"texts", header.texts},        {"sources", header.sources}};
   // File names need not be UTF-8.
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
@@ -141,8 +141,11 @@ class PackSource final : public PlateSource {
     plate.quad = quad_;
     // Copied, so that a plate outlives the mapping and may be written to.
     plate.image.create(header_.record, CV_8UC3);
-    const size_t bytes = header_.record_bytes();
-    std::memcpy(plate.image.data, mapping_.bytes().data() + start_ + index * bytes, bytes);
+    const char* record = mapping_.bytes().data() + start_ + index * header_.record_bytes();
+    float aspect = 0;
+    std::memcpy(&aspect, record, sizeof aspect);
+    plate.aspect = aspect;
+    std::memcpy(plate.image.data, record + sizeof aspect, header_.picture_bytes());
     return plate;
   }
 
@@ -161,10 +164,12 @@ void write_records(const PlateSource& source, const Header& header, int64_t thre
     const int64_t count = std::min(kBlock, source.size() - first);
     parallel_for(count, threads, [&](int64_t i) {
       const Plate plate = source.read({0, first + i});
-      cv::Mat record(header.record, CV_8UC3, block.data() + static_cast<size_t>(i) * bytes);
-      cv::Mat picture = record;
+      char* const record = block.data() + static_cast<size_t>(i) * bytes;
+      const auto aspect = static_cast<float>(aspect_of(plate));
+      std::memcpy(record, &aspect, sizeof aspect);
+      cv::Mat picture;
       rectify(plate.image, widen(plate.quad, header.margin, header.margin), header.record, picture);
-      if (picture.data != record.data) picture.copyTo(record);
+      std::memcpy(record + sizeof aspect, picture.data, header.picture_bytes());
     });
     out.write(block.data(), static_cast<std::streamsize>(static_cast<size_t>(count) * bytes));
   }

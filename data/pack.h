@@ -9,8 +9,9 @@ namespace plateforge {
 // A pack is one file of fixed-size pictures: each plate resampled once so that its quad lies at a
 // known inner rectangle, with some surroundings for geometric augmentation. It is mapped into
 // memory, so opening costs nothing, reading costs a copy, and the system's page cache is the only
-// memory used. Layout: "pfpack01", uint64 size of the JSON header, the header (width, height,
-// margin, real, texts, sources), zeros up to a multiple of 4096, then count x height x width x 3
+// memory used. Layout: "pfpack02", uint64 size of the JSON header, the header (width, height,
+// margin, real, texts, sources), zeros up to a multiple of 4096,
+// then a record per plate: float32 width / height of the plate as it was seen, height x width x 3
 // bytes BGR. Numbers are little-endian.
 struct PackOptions {
   cv::Size record{160, 48};  // whole record, surroundings included

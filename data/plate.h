@@ -27,6 +27,7 @@ inline Quad whole_image(const cv::Size& size) {
 struct Plate {
   cv::Mat image;       // 8-bit BGR
   Quad quad{};         // region that is mapped onto the network's input rectangle
+  double aspect = 0;   // width / height that the plate was seen with; 0 = the quad's own
   std::string text;    // UTF-8 label, characters of the region's alphabet
   std::string source;  // file or generator key, for messages
 };

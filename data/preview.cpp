@@ -43,7 +43,7 @@ void place(const cv::Mat& picture, int scale, const cv::Point& at, cv::Mat& shee
 cv::Mat preview_sheet(const Mix& mix, const Region& region, const AugmentConfig& augment,
                       const PreviewOptions& options) {
   require(mix.size() > 0, "there are no plates to preview");
-  const Augmenter as_is({}, options.size), augmented(augment, options.size);
+  const Augmenter as_is({}, options.size, region), augmented(augment, options.size, region);
   const GlyphBook book(region.fonts(), region.alphabet());
   if (book.faces() == 0) {
     log_warning("none of the fonts of region " + region.name() +

@@ -1,5 +1,7 @@
 #include "models/graph_network.h"
 
+#include <algorithm>
+
 #include "configs/error.h"
 #include "models/graph/execute.h"
 
@@ -22,6 +24,24 @@ std::pair<torch::nn::Module*, std::string> owner_of(torch::nn::Module& root,
   return {module, name.substr(start)};
 }
 
+// A ReLU that only feeds quantisers whose range starts at real zero does nothing that they do not:
+// a pass over memory saved.
+void bypass_clipped_relus(Graph& graph) {
+  const auto starts_at_zero = [&](const Node& node) {
+    const auto* quantize = node.as<op::FakeQuantize>();
+    const auto& zero = quantize ? graph.tensor(node.inputs[2]).value : torch::Tensor();
+    return zero.defined() && zero.numel() == 1 && zero.item<int64_t>() == quantize->low;
+  };
+  for (auto& node : graph.nodes) {
+    if (!node.as<op::Relu>() || graph.is_output(node.output)) continue;
+    const auto readers = graph.readers(node.output);
+    const bool clipped = std::all_of(readers.begin(), readers.end(),
+                                     [&](size_t i) { return starts_at_zero(graph.nodes[i]); });
+    if (clipped) graph.replace_uses(node.output, node.inputs[0]);
+  }
+  graph.remove_dead();
+}
+
 }  // namespace
 
 GraphNetwork::GraphNetwork(Graph graph) : graph_(std::move(graph)) {
@@ -34,6 +54,12 @@ GraphNetwork::GraphNetwork(Graph graph) : graph_(std::move(graph)) {
     const bool trains = tensor.origin == Origin::parameter;
     tensor.value =
         trains ? owner->register_parameter(name, copy) : owner->register_buffer(name, copy);
+  }
+}
+
+void learn_scales(Graph& graph) {
+  for (const auto& node : graph.nodes) {
+    if (node.as<op::FakeQuantize>()) graph.tensors[node.inputs[1]].origin = Origin::parameter;
   }
 }
 

@@ -7,6 +7,8 @@ namespace plateforge {
 
 // A network that is a graph: what compression makes of another one (BatchNorm folded, values
 // fake-quantised, weights changed). It trains, saves, loads and exports like any other network.
+//
+// Scales of its quantisers are buffers, or parameters once learn_scales() was called on the graph.
 class GraphNetwork : public Network {
  public:
   // One input and one output, the batch open. Parameters and buffers of the module are copies of
@@ -20,6 +22,10 @@ class GraphNetwork : public Network {
 
  private:
   Graph graph_;
+  Graph run_;  // the same constants, without what need not be computed
 };
+
+// Lets training move the scales of all quantisers in the graph.
+void learn_scales(Graph& graph);
 
 }  // namespace plateforge

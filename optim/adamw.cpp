@@ -22,6 +22,7 @@ struct Slot {
 struct Group {
   std::vector<Slot> slots;
   double lr_multiplier, weight_decay;
+  bool multiplicative;
 };
 
 class AdamW final : public Optimizer {
@@ -32,6 +33,7 @@ class AdamW final : public Optimizer {
       Group& added = groups_.emplace_back();
       added.lr_multiplier = group.lr_multiplier;
       added.weight_decay = group.weight_decay;
+      added.multiplicative = group.multiplicative;
       for (size_t i = 0; i < group.params.size(); ++i) {
         const Tensor& param = group.params[i];
         added.slots.push_back({group.names[i], param,
@@ -94,10 +96,15 @@ class AdamW final : public Optimizer {
       steps.push_back(slot.step);
     }
     if (params.empty()) return;
+    std::vector<Tensor> before;
+    if (group.multiplicative)
+      for (const Tensor& param : params) before.push_back(param.clone());
     at::_foreach_add_(steps, 1);
     at::_fused_adamw_(params, grads, exp_avgs, exp_avg_sqs, /*max_exp_avg_sqs=*/{}, steps, lr,
                       beta1, beta2_, group.weight_decay, eps_, /*amsgrad=*/false,
                       /*maximize=*/false);
+    for (size_t i = 0; i < before.size(); ++i)
+      params[i].copy_(before[i] * (params[i] - before[i]).exp());
   }
 
   std::vector<Group> groups_;

@@ -67,11 +67,12 @@ std::vector<ParamGroup> make_param_groups(torch::nn::Module& network, const Opti
     if (!item.value().requires_grad()) continue;
 
     const double decay = item.value().dim() <= 1 ? 0 : config.weight_decay;
+    const bool scale = item.key().ends_with("_scale");
     auto group = std::find_if(groups.begin(), groups.end(), [&](const ParamGroup& g) {
-      return g.lr_multiplier == factor && g.weight_decay == decay;
+      return g.lr_multiplier == factor && g.weight_decay == decay && g.multiplicative == scale;
     });
     if (group == groups.end()) {
-      group = groups.insert(group, ParamGroup{{}, {}, factor, decay});
+      group = groups.insert(group, ParamGroup{{}, {}, factor, decay, scale});
     }
     group->names.push_back(item.key());
     group->params.push_back(item.value());

@@ -11,17 +11,21 @@
 
 namespace plateforge {
 
-// Parameters that share a rate and a decay.
+// Parameters that share a rate, a decay and a way to move.
 struct ParamGroup {
   std::vector<std::string> names;
   std::vector<torch::Tensor> params;
   double lr_multiplier = 1;
   double weight_decay = 0;
+  // p * exp(update) instead of p + update, as if its logarithm were trained: scales of quantisers
+  // stay positive and move by a share of themselves, however small they are.
+  bool multiplicative = false;
 };
 
 // Splits by OptimConfig: no decay on one-dimensional tensors (biases, norms); the longest matching
 // PREFIX of lr_multipliers wins (whole name components: "backbone.1" does not match "backbone.10");
-// factor 0 freezes (requires_grad false, left out). Throws Error for a prefix that matches no
+// factor 0 freezes (requires_grad false, left out). Names that end in "_scale" are the scales of a
+// quantised network and move multiplicatively. Throws Error for a prefix that matches no
 // parameter, listing the top-level names, and when nothing is left to train.
 std::vector<ParamGroup> make_param_groups(torch::nn::Module& network, const OptimConfig& config);
 

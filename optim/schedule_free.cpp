@@ -29,6 +29,9 @@ class ScheduleFreeAdamW final : public Optimizer {
     require(beta1_ > 0, "optim.beta1 = 0 does not work with schedule_free_adamw: give 0.9 or so");
     const torch::NoGradGuard no_grad;
     for (const ParamGroup& group : groups) {
+      require(!group.multiplicative,
+              "schedule_free_adamw cannot learn the scales of quantisers: set "
+              "optim.quantizer_scales=frozen or optim.optimizer=adamw");
       Group& added = groups_.emplace_back();
       added.lr_multiplier = group.lr_multiplier;
       added.weight_decay = group.weight_decay;

@@ -1,6 +1,8 @@
 #include "train/run_setup.h"
 
+#include "configs/error.h"
 #include "configs/log.h"
+#include "models/graph_network.h"
 
 namespace plateforge {
 namespace {
@@ -9,18 +11,44 @@ cv::Size input_size(const ModelConfig& model) {
   return {static_cast<int>(model.width), static_cast<int>(model.height)};
 }
 
+// Quantisation-aware training goes on with the very network of the file.
+Model quantized_start(const RunConfig& config, const Region& region) {
+  auto model = load_model(config.model.init_from);
+  const auto& own = model.config;
+  require(model.region.alphabet() == region.alphabet(), config.model.init_from,
+          " is quantised and reads region ", model.region.name(), "; it cannot learn region ",
+          region.name(), ": start from the float model");
+  require(own.width == config.model.width && own.height == config.model.height,
+          config.model.init_from, " takes plates of ", own.width, " x ", own.height,
+          "; set model.width and model.height to that");
+  const auto* network = dynamic_cast<const GraphNetwork*>(model.network.get());
+  if (network != nullptr && config.optim.quantizer_scales == "learned") {
+    auto graph = network->graph();
+    learn_scales(graph);
+    model.network = std::make_shared<GraphNetwork>(std::move(graph));
+  }
+  log_info("training goes on with the network of " + config.model.init_from + ", scales " +
+           config.optim.quantizer_scales);
+  return model;
+}
+
 }  // namespace
 
 Model make_start(const RunConfig& config, const Region& region) {
-  auto model = make_model(config.model, region, static_cast<uint64_t>(config.seed));
-  if (config.model.init_from.empty()) return model;
+  const auto& file = config.model.init_from;
+  const auto fresh = [&] {
+    return make_model(config.model, region, static_cast<uint64_t>(config.seed));
+  };
+  if (file.empty()) return fresh();
   std::map<std::string, std::string> metadata;
-  const auto tensors = read_tensors(config.model.init_from, metadata);
+  const auto tensors = read_tensors(file, metadata);
+  if (metadata.contains("graph")) return quantized_start(config, region);
+  auto model = fresh();
   const auto found = metadata.find("region");
   std::optional<Region> source;
-  if (found != metadata.end()) source = Region::parse(found->second, config.model.init_from);
+  if (found != metadata.end()) source = Region::parse(found->second, file);
   const auto report = take_weights(model, tensors, source ? &*source : nullptr);
-  log_info("weights from " + config.model.init_from + ": " + report);
+  log_info("weights from " + file + ": " + report);
   return model;
 }
 

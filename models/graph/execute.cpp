@@ -1,5 +1,8 @@
 #include "models/graph/execute.h"
 
+#include "models/ops/fake_quantize.h"
+#include "models/ops/layers.h"
+
 namespace plateforge {
 namespace {
 
@@ -8,12 +11,6 @@ using Inputs = std::vector<Tensor>;
 
 Tensor optional_input(const Inputs& in, size_t index) {
   return index < in.size() ? in[index] : Tensor();
-}
-
-Tensor fake_quantize(const op::FakeQuantize& o, const Inputs& in) {
-  return o.axis < 0
-             ? torch::fake_quantize_per_tensor_affine(in[0], in[1], in[2], o.low, o.high)
-             : torch::fake_quantize_per_channel_affine(in[0], in[1], in[2], o.axis, o.low, o.high);
 }
 
 // https://onnx.ai/onnx/operators/onnx__DynamicQuantizeLinear.html
@@ -31,8 +28,7 @@ Tensor execute(const Op& op, const Inputs& in) {
   return std::visit(
       Overloaded{
           [&](const op::Conv& o) {
-            return torch::conv2d(in[0], in[1], optional_input(in, 2), o.stride, o.padding,
-                                 o.dilation, o.groups);
+            return ops::convolution(o, in[0], in[1], optional_input(in, 2));
           },
           [&](const op::Linear&) { return torch::linear(in[0], in[1], optional_input(in, 2)); },
           [&](const op::MatMul&) { return torch::matmul(in[0], in[1]); },
@@ -64,7 +60,7 @@ Tensor execute(const Op& op, const Inputs& in) {
           [&](const op::Subtract&) { return in[0] - in[1]; },
           [&](const op::Multiply&) { return in[0] * in[1]; },
           [&](const op::Divide&) { return in[0] / in[1]; },
-          [&](const op::FakeQuantize& o) { return fake_quantize(o, in); },
+          [&](const op::FakeQuantize& o) { return ops::fake_quantize(o, in[0], in[1], in[2]); },
           [&](const op::DynamicFakeQuantize&) { return dynamic_fake_quantize(in[0]); }},
       op);
 }

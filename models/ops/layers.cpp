@@ -38,13 +38,29 @@ torch::Tensor batch_norm_relu(torch::nn::BatchNorm2dImpl& norm, const torch::Ten
   return torch::relu(norm.forward(x));
 }
 
-// The picture itself needs no gradient, so the first convolution is known by its weight.
 torch::Tensor convolution(torch::nn::Conv2dImpl& conv, const torch::Tensor& x) {
-  if (!plain_ops && x.is_cpu() && torch::GradMode::is_enabled() && conv.is_training() &&
+  const auto& options = conv.options;
+  if (!std::holds_alternative<torch::ExpandingArray<2>>(options.padding()) ||
+      !std::holds_alternative<torch::enumtype::kZeros>(options.padding_mode()))
+    return conv.forward(x);
+  const auto list = [](const torch::ExpandingArray<2>& v) {
+    return ::plateforge::Shape{(*v)[0], (*v)[1]};
+  };
+  return convolution(
+      {list(options.stride()), list(std::get<torch::ExpandingArray<2>>(options.padding())),
+       list(options.dilation()), options.groups()},
+      x, conv.weight, conv.bias);
+}
+
+// The picture itself needs no gradient, so the first convolution is known by its weight.
+torch::Tensor convolution(const op::Conv& conv, const torch::Tensor& x, const torch::Tensor& weight,
+                          const torch::Tensor& bias) {
+  if (!plain_ops && x.is_cpu() && torch::GradMode::is_enabled() &&
       !at::autocast::is_autocast_enabled(at::kCPU) && x.dim() == 4 && x.numel() > 0 &&
-      x.is_contiguous(torch::MemoryFormat::ChannelsLast) && can_fuse_convolution(conv, x))
-    return fused_convolution(conv, x);
-  return conv.forward(x);
+      x.is_contiguous(torch::MemoryFormat::ChannelsLast) &&
+      can_fuse_convolution(conv, x, weight, bias))
+    return fused_convolution(conv, x, weight, bias);
+  return torch::conv2d(x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups);
 }
 
 torch::Tensor conv_relu(torch::nn::Conv2dImpl& conv, const torch::Tensor& x) {

@@ -2,6 +2,8 @@
 
 #include <torch/torch.h>
 
+#include "models/graph/ops.h"
+
 namespace plateforge::ops {
 
 // The building blocks of the readers. Each is an ordinary composition of LibTorch operators; while
@@ -12,6 +14,8 @@ torch::Tensor batch_norm_relu(torch::nn::BatchNorm2dImpl& norm, const torch::Ten
 
 // conv(x).
 torch::Tensor convolution(torch::nn::Conv2dImpl& conv, const torch::Tensor& x);
+torch::Tensor convolution(const op::Conv& conv, const torch::Tensor& x, const torch::Tensor& weight,
+                          const torch::Tensor& bias);
 
 // relu(conv(x)).
 torch::Tensor conv_relu(torch::nn::Conv2dImpl& conv, const torch::Tensor& x);

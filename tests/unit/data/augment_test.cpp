@@ -33,6 +33,12 @@ Plate bar_plate(const cv::Size& size = {160, 48}) {
   return plate;
 }
 
+// A region of one-row plates.
+const Region& one_row() {
+  static const Region region = Region::load("cn");
+  return region;
+}
+
 AugmentConfig single(const std::string& op, double probability = 1, double strength = 1) {
   AugmentConfig config;
   config.ops = {{.op = op, .probability = probability, .strength = strength}};
@@ -119,7 +125,7 @@ TEST(Augment, StrengthZeroIsRectify) {
   config.strength = 0;
   for (const auto& [name, doc] : augmentation_ops()) config.ops.push_back({.op = name});
   cv::Mat augmented, plain;
-  Augmenter(config, kSize)(plate, 1, {0, 0}, augmented);
+  Augmenter(config, kSize, one_row())(plate, 1, {0, 0}, augmented);
   rectify(plate.image, plate.quad, kSize, plain);
   EXPECT_TRUE(equal(augmented, plain));
 }
@@ -129,7 +135,7 @@ TEST(Augment, EveryOpChangesThePictureInPlace) {
   cv::Mat plain;
   rectify(plate.image, plate.quad, kSize, plain);
   for (const auto& [name, doc] : augmentation_ops()) {
-    const Augmenter augment(single(name), kSize);
+    const Augmenter augment(single(name), kSize, one_row());
     int changed = 0;
     for (int64_t index = 0; index < 20; ++index) {
       cv::Mat out(kSize, CV_8UC3);
@@ -152,7 +158,7 @@ TEST(Augment, StrengthScalesTheEffect) {
   for (const auto& [name, doc] : augmentation_ops()) {
     double effect[2] = {0, 0};
     for (int strong = 0; strong < 2; ++strong) {
-      const Augmenter augment(single(name, 1, strong == 1 ? 1.5 : 0.3), kSize);
+      const Augmenter augment(single(name, 1, strong == 1 ? 1.5 : 0.3), kSize, one_row());
       for (int64_t index = 0; index < 40; ++index) {
         augment(plate, 3, {1, index}, out);
         effect[strong] += mean_difference(out, plain);
@@ -166,7 +172,7 @@ TEST(Augment, ProbabilityIsTheShareOfChangedSamples) {
   const Plate plate = bar_plate();
   cv::Mat plain, out;
   rectify(plate.image, plate.quad, kSize, plain);
-  const Augmenter augment(single("brightness", 0.3), kSize);
+  const Augmenter augment(single("brightness", 0.3), kSize, one_row());
   int changed = 0;
   for (int64_t index = 0; index < 2000; ++index) {
     augment(plate, 5, {0, index}, out);
@@ -179,7 +185,7 @@ TEST(Augment, DependsOnSeedEpochIndexOnly) {
   const Plate plate = bar_plate();
   AugmentConfig config;
   for (const auto& [name, doc] : augmentation_ops()) config.ops.push_back({.op = name});
-  const Augmenter augment(config, kSize);
+  const Augmenter augment(config, kSize, one_row());
   constexpr int kCount = 64;
   std::vector<cv::Mat> forward(kCount), threaded(kCount);
   for (int i = 0; i < kCount; ++i) augment(plate, 9, {2, i}, forward[static_cast<size_t>(i)]);
@@ -210,16 +216,16 @@ TEST(Augment, ColourOpsTogetherAreOnePass) {
   config.ops = {{.op = "brightness", .probability = 1, .strength = 0.3},
                 {.op = "saturation", .probability = 1, .strength = 0.3}};
   cv::Mat both, first;
-  Augmenter(config, kSize)(plate, 4, {0, 0}, both);
+  Augmenter(config, kSize, one_row())(plate, 4, {0, 0}, both);
   config.ops[1].probability = 0;
-  Augmenter(config, kSize)(plate, 4, {0, 0}, first);
+  Augmenter(config, kSize, one_row())(plate, 4, {0, 0}, first);
   EXPECT_GT(mean_difference(both, first), 0.1);
   EXPECT_LT(mean_difference(both, first), 40);
 }
 
 TEST(Augment, UnknownOpIsAUserError) {
   try {
-    const Augmenter augment(single("wobble"), kSize);
+    const Augmenter augment(single("wobble"), kSize, one_row());
     FAIL() << "accepted";
   } catch (const Error& error) {
     EXPECT_NE(
@@ -233,6 +239,35 @@ TEST(Readme, AugmentationTableIsCurrent) {
   std::string table = "| op | what it does at strength 1 |\n|---|---|\n";
   for (const auto& [name, doc] : augmentation_ops()) table += "| `" + name + "` | " + doc + " |\n";
   expect_in_readme("augment-options", table);
+}
+
+// A picture whose four quarters have their own colours, seen as a plate of two rows.
+TEST(Augment, RowsArePutSideBySide) {
+  const Region region = Region::parse(
+      "name: toy\nalphabet: AB\nclasses: {x: AB}\nlayouts:\n"
+      "  - {name: long, rows: [\"x{4}\"], width_mm: 400, height_mm: 100}\n"
+      "  - {name: square, rows: [\"x{2}\", \"x{2}\"], width_mm: 200, height_mm: 150}\n",
+      "toy.yaml");
+  EXPECT_EQ(region.rows_at(4.0), 1);
+  EXPECT_EQ(region.rows_at(1.2), 2);
+  const std::array<cv::Scalar, 4> colours = {
+      cv::Scalar(10, 10, 10), {90, 90, 90}, {160, 160, 160}, {240, 240, 240}};
+  Plate plate;
+  plate.image.create(90, 120, CV_8UC3);
+  for (int i = 0; i < 4; ++i) {
+    plate.image(cv::Rect(60 * (i % 2), 45 * (i / 2), 60, 45)).setTo(colours[size_t(i)]);
+  }
+  plate.quad = whole_image(plate.image.size());
+  cv::Mat out;
+  Augmenter({}, kSize, region)(plate, 1, {0, 0}, out);
+  ASSERT_EQ(out.size(), kSize);
+  for (int i = 0; i < 4; ++i) {  // top left, top right, bottom left, bottom right
+    EXPECT_NEAR(out.at<cv::Vec3b>(12, 12 + 23 * i)[0], colours[size_t(i)][0], 2) << i;
+  }
+  plate.aspect = 4;  // what was seen counts, not the shape of the stored picture
+  Augmenter({}, kSize, region)(plate, 1, {0, 0}, out);
+  EXPECT_NEAR(out.at<cv::Vec3b>(4, 20)[0], colours[0][0], 2);
+  EXPECT_NEAR(out.at<cv::Vec3b>(20, 20)[0], colours[2][0], 2);
 }
 
 }  // namespace

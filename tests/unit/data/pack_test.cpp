@@ -9,6 +9,7 @@
 #include "configs/atomic_file.h"
 #include "configs/error.h"
 #include "data/augment.h"
+#include "data/geometry.h"
 #include "data/split.h"
 #include "tests/support/temp_folder.h"
 
@@ -38,6 +39,7 @@ TEST(Pack, HoldsTheSamePlates) {
     const Plate plate = pack->read({0, i}), frame = frames->read({0, i});
     EXPECT_EQ(plate.text, frame.text);
     EXPECT_EQ(plate.source, frame.source);
+    EXPECT_NEAR(aspect_of(plate), aspect_of(frame), 1e-5);
     EXPECT_EQ(plate.image.size(), cv::Size(160, 48));
     EXPECT_FLOAT_EQ(plate.quad[0].x, 16);
     EXPECT_FLOAT_EQ(plate.quad[2].x, 144);
@@ -129,7 +131,7 @@ class Labels final : public PlateSource {
   int64_t size() const override { return count_; }
   std::string text(int64_t index) const override { return std::to_string(index / 5); }
   bool is_real() const override { return real_; }
-  Plate read(const SampleKey& key) const override { return {{}, {}, text(key.index), ""}; }
+  Plate read(const SampleKey& key) const override { return {{}, {}, 0, text(key.index), ""}; }
 
  private:
   int64_t count_;

@@ -68,8 +68,8 @@ TEST(Synth, CornersLieWithinThePicture) {
     const Plate plate = source->read({0, i});
     ASSERT_EQ(plate.image.type(), CV_8UC3);
     for (const auto& corner : plate.quad) {
-      EXPECT_TRUE(corner.x >= 0 && corner.y >= 0 && corner.x <= plate.image.cols &&
-                  corner.y <= plate.image.rows)
+      EXPECT_TRUE(corner.x >= 0 && corner.y >= 0 && corner.x <= float(plate.image.cols) &&
+                  corner.y <= float(plate.image.rows))
           << plate.source << " " << corner;
     }
   }

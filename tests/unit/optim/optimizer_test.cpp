@@ -149,6 +149,29 @@ TEST(Optimizer, AdamWDoesNotDependOnMemoryOrder) {
   EXPECT_TRUE(torch::equal(train(false, true), reference));
 }
 
+// Scales of a million to one move by the same share and never change sign.
+TEST(Optimizer, ScalesOfQuantisersMoveByAShareOfThemselves) {
+  struct Quantised : torch::nn::Module {
+    Tensor small = register_parameter("small_scale", torch::tensor(1e-5));
+    Tensor large = register_parameter("large_scale", torch::tensor(10.0));
+  } net;
+  const auto groups = make_param_groups(net, {});
+  ASSERT_EQ(groups.size(), 1U);
+  EXPECT_TRUE(groups[0].multiplicative);
+  OptimConfig config;
+  const auto optimizer = make_optimizer(groups, config);
+  for (int step = 0; step < 3; ++step) {
+    net.small.mutable_grad() = torch::tensor(7.0F);
+    net.large.mutable_grad() = torch::tensor(-1e-3F);
+    optimizer->step(0.5, 0.9);
+  }
+  // A constant gradient makes Adam's update the rate itself: exp(-+0.5) three times.
+  EXPECT_NEAR(net.small.item<double>() / 1e-5, std::exp(-1.5), 1e-3);
+  EXPECT_NEAR(net.large.item<double>() / 10, std::exp(1.5), 1e-2);
+  config.optimizer = "schedule_free_adamw";
+  EXPECT_THROW(make_optimizer(groups, config), Error);
+}
+
 TEST(Optimizer, UnknownNameListsTheKnownOnes) {
   Net net;
   OptimConfig config;

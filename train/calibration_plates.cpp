@@ -1,0 +1,47 @@
+#include "train/calibration_plates.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "configs/error.h"
+#include "data/concat.h"
+#include "data/loader.h"
+#include "data/permutation.h"
+#include "data/split.h"
+#include "data/verify.h"
+
+namespace plateforge {
+namespace {
+
+constexpr int64_t kBatch = 20;  // small enough for its activations to stay in the cache
+
+}  // namespace
+
+Mix draw_plates(const Mix& mix, int64_t count, uint64_t seed) {
+  const auto all = concat(mix);
+  const Permutation shuffled(all->size(), seed);
+  std::vector<int64_t> drawn(static_cast<size_t>(std::min(count, all->size())));
+  for (size_t i = 0; i < drawn.size(); ++i) drawn[i] = shuffled(static_cast<int64_t>(i));
+  std::sort(drawn.begin(), drawn.end());
+  return {{{subset(all, std::move(drawn)), 1.0, "calibration"}}};
+}
+
+std::vector<torch::Tensor> network_inputs(const Mix& mix, const Model& model) {
+  const LoaderOptions loading{
+      .batch_size = kBatch,
+      .shuffle = false,
+      .size = {static_cast<int>(model.config.width), static_cast<int>(model.config.height)}};
+  Loader loader(mix, model.region, AugmentConfig{.strength = 0, .ops = {}}, loading);
+  std::vector<torch::Tensor> batches;
+  while (const auto batch = loader.next()) batches.push_back(normalize(batch->images));
+  return batches;
+}
+
+void require_apart(const Mix& calibration, const Mix& measured) {
+  for (const auto& violation : verify_apart(calibration, measured, {})) {
+    require(violation.kind != "near",
+            "the calibration set overlaps the evaluation set: ", violation.message);
+  }
+}
+
+}  // namespace plateforge

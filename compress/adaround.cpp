@@ -129,18 +129,28 @@ Tensor learn(const LayerStep& step, const Grid& grid, double nearest_error,
   return rounding.hard().detach();
 }
 
+Tensor round_weight(const LayerStep& step, const Grid& grid, const AdaRoundOptions& options) {
+  const auto nearest = mean_error(step, step.weight);
+  if (!(nearest > 0)) return step.weight;
+  const auto learned = learn(step, grid, nearest, options);
+  return mean_error(step, learned) < nearest ? learned : step.weight;
+}
+
 }  // namespace
 
 void adaround(const Graph& exact, Graph& quantized, const std::set<std::string>& layers,
-              const std::vector<Tensor>& batches, const AdaRoundOptions& options) {
+              const std::vector<Tensor>& batches, const AdaRoundOptions& options,
+              LearnedWeights& learned) {
   if (layers.empty()) return;
   const torch::NoGradGuard no_grad;
   walk_layers(exact, quantized, batches, [&](LayerStep& step) {
     if (!layers.contains(step.layer.name)) return;
-    const auto nearest = mean_error(step, step.weight);
-    if (!(nearest > 0)) return;
-    const auto learned = learn(step, grid_of(quantized, step.layer), nearest, options);
-    if (mean_error(step, learned) < nearest) step.weight = learned;
+    const auto grid = grid_of(quantized, step.layer);
+    auto& known = learned[step.layer.name];
+    if (!known.weight.defined() || !torch::equal(known.scales, grid.scale)) {
+      known = {round_weight(step, grid, options), grid.scale};
+    }
+    step.weight = known.weight;
   });
 }
 

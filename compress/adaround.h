@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -24,9 +25,17 @@ struct AdaRoundOptions {
   double regularization = 0.1;
 };
 
+// What was learned, by layer: weights and the scales of their grid. A layer found here with the
+// same scales is not learned again.
+struct LearnedWeight {
+  torch::Tensor weight, scales;
+};
+using LearnedWeights = std::map<std::string, LearnedWeight>;
+
 // Rounds the named layers' weights in `quantized`, which insert_quantizers made of `exact`. The
 // weights that the graph keeps lie on their quantiser's grid afterwards.
 void adaround(const Graph& exact, Graph& quantized, const std::set<std::string>& layers,
-              const std::vector<torch::Tensor>& batches, const AdaRoundOptions& options);
+              const std::vector<torch::Tensor>& batches, const AdaRoundOptions& options,
+              LearnedWeights& learned);
 
 }  // namespace plateforge

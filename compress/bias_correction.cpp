@@ -64,6 +64,10 @@ BiasCorrection find_bias_correction(const std::string& name) {
   return static_cast<BiasCorrection>(find_name("bias correction", name, bias_correction_names()));
 }
 
+const std::string& bias_correction_name(BiasCorrection value) {
+  return bias_correction_names().at(static_cast<size_t>(value));
+}
+
 void correct_biases(const Graph& exact, Graph& quantized, BiasCorrection method,
                     const std::vector<Tensor>& batches) {
   if (method == BiasCorrection::none) return;

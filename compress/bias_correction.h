@@ -18,6 +18,7 @@ enum class BiasCorrection { none, fast, sequential };
 
 const std::vector<std::string>& bias_correction_names();
 BiasCorrection find_bias_correction(const std::string& name);  // Error listing the known ones
+const std::string& bias_correction_name(BiasCorrection value);
 
 // Corrects the biases of the layers with a quantised weight; layers without a bias stay.
 // `quantized` is what insert_quantizers made of `exact`.

@@ -1,5 +1,6 @@
 #include "compress/calibrate.h"
 
+#include "compress/placement.h"
 #include "configs/error.h"
 #include "models/graph/execute.h"
 
@@ -20,6 +21,13 @@ void look_at(const Graph& graph, const std::vector<torch::Tensor>& batches,
   }
 }
 
+// The layer that a tensor comes from, through whatever lies between.
+std::string source_layer(const Graph& graph, TensorId tensor) {
+  const auto* node = graph.producer(tensor);
+  while (node && !is_layer(graph, *node)) node = graph.producer(node->inputs[0]);
+  return node ? node->name : "the pictures";
+}
+
 }  // namespace
 
 TensorsStatistics calibrate(const Graph& graph, const std::vector<torch::Tensor>& batches,
@@ -29,8 +37,8 @@ TensorsStatistics calibrate(const Graph& graph, const std::vector<torch::Tensor>
   for (const auto id : tensors) statistics.try_emplace(id);
   look_at(graph, batches, statistics, &TensorStatistics::add_ranges);
   for (const auto& [id, seen] : statistics) {  // ids grow with the order of computation
-    require(seen.finite(), "calibration: ", graph.tensor(id).name,
-            " holds values that are not finite; the weights are damaged or training diverged");
+    require(seen.finite(), "calibration: ", graph.tensor(id).name, ", which comes from ",
+            source_layer(graph, id), ", holds values that are not finite: damaged weights?");
   }
   if (histograms) look_at(graph, batches, statistics, &TensorStatistics::add_histogram);
   return statistics;

@@ -220,6 +220,10 @@ Equalization find_equalization(const std::string& name) {
   return static_cast<Equalization>(find_name("equalisation", name, equalization_names()));
 }
 
+const std::string& equalization_name(Equalization value) {
+  return equalization_names().at(static_cast<size_t>(value));
+}
+
 std::vector<std::string> equalize(Graph& graph, Equalization form,
                                   const std::vector<Tensor>& batches) {
   const torch::NoGradGuard no_grad;

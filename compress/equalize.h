@@ -23,6 +23,7 @@ enum class Equalization { none, group, all, weights };
 
 const std::vector<std::string>& equalization_names();
 Equalization find_equalization(const std::string& name);  // Error listing the known ones
+const std::string& equalization_name(Equalization value);
 
 // Equalises a simplified graph and returns the names of the layers whose outputs were divided.
 // `batches` [n, 3, H, W] are looked at for group and all.

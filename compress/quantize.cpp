@@ -65,23 +65,31 @@ const char* precision_name(LayerPrecision precision) {
   throw std::logic_error("precision_name: unknown precision");
 }
 
+bool needs_pictures(const QuantizeOptions& options) {
+  return options.profile == QuantProfile::int8_u8 || options.profile == QuantProfile::int8_s8 ||
+         options.bias_correction != BiasCorrection::none ||
+         options.equalization == Equalization::group || options.equalization == Equalization::all;
+}
+
 PostTrainingQuantizer::PostTrainingQuantizer(Graph graph, std::vector<Tensor> batches,
                                              const QuantizeOptions& options)
     : graph_(std::move(graph)),
       batches_(std::move(batches)),
       few_batches_(first_pictures(batches_, kFewPictures)),
       options_(options) {
-  require(count(batches_) >= 2, "calibration needs at least 2 pictures, 300 are a good number; ",
-          "got ", count(batches_));
+  require(!needs_pictures(options_) || count(batches_) >= 2,
+          "calibration needs at least 2 pictures, 300 are a good number; got ", count(batches_));
   simplify(graph_);
   place_quantizers(graph_, options_.profile, {}, options_.reduce_range);  // refuses what it must
-  equalize(graph_, options_.equalization, batches_);
+  equalized_layers_ = equalize(graph_, options_.equalization, batches_);
   const auto placement = place_quantizers(graph_, options_.profile, {}, options_.reduce_range);
   statistics_ =
       calibrate(graph_, batches_, candidates(placement), needs_histogram(options_.observer));
 }
 
-Graph PostTrainingQuantizer::build(const LayerChoices& choices) const {
+int64_t PostTrainingQuantizer::pictures() const { return count(batches_); }
+
+Graph PostTrainingQuantizer::build(const LayerChoices& choices) {
   const torch::NoGradGuard no_grad;
   const auto placement =
       place_quantizers(graph_, options_.profile, choices.precisions, options_.reduce_range);
@@ -94,7 +102,7 @@ Graph PostTrainingQuantizer::build(const LayerChoices& choices) const {
     weights.push_back(weight_scale(quantizer, placement, activations));
   }
   auto quantized = insert_quantizers(graph_, placement, activations, weights);
-  adaround(graph_, quantized, choices.adaround, few_batches_, options_.adaround);
+  adaround(graph_, quantized, choices.adaround, few_batches_, options_.adaround, learned_);
   correct_biases(graph_, quantized, options_.bias_correction, few_batches_);
   return quantized;
 }

@@ -26,6 +26,9 @@ struct QuantizeOptions {
   AdaRoundOptions adaround = {};
 };
 
+// False for what needs no more than the weights.
+bool needs_pictures(const QuantizeOptions& options);
+
 // What is decided layer by layer.
 struct LayerChoices {
   LayerPrecisions precisions;
@@ -44,16 +47,19 @@ struct LayerReport {
 // build() may then be called for several choices.
 class PostTrainingQuantizer {
  public:
-  // `batches` [n, 3, H, W] float, two pictures or more. The graph is simplified and equalised.
-  // Throws Error for fewer pictures, for one without layers or already quantised, and for values
-  // that are not finite.
+  // `batches` [n, 3, H, W] float, two pictures or more where any are needed. The graph is
+  // simplified and equalised. Throws Error for fewer pictures, for one without layers or already
+  // quantised, and for values that are not finite.
   PostTrainingQuantizer(Graph graph, std::vector<torch::Tensor> batches,
                         const QuantizeOptions& options);
 
   // The float network that build() quantises.
   const Graph& graph() const { return graph_; }
   std::vector<std::string> layers() const { return layer_names(graph_); }
-  Graph build(const LayerChoices& choices) const;
+  const std::vector<std::string>& equalized_layers() const { return equalized_layers_; }
+  int64_t pictures() const;  // that were looked at
+  // Learned roundings are remembered for the builds that follow.
+  Graph build(const LayerChoices& choices);
   // On some of the calibration pictures, in order of the layers.
   std::vector<LayerReport> report(const Graph& quantized, const LayerChoices& choices) const;
 
@@ -65,7 +71,9 @@ class PostTrainingQuantizer {
   Graph graph_;
   std::vector<torch::Tensor> batches_, few_batches_;
   QuantizeOptions options_;
+  std::vector<std::string> equalized_layers_;
   TensorsStatistics statistics_;
+  LearnedWeights learned_;
 };
 
 const char* precision_name(LayerPrecision precision);

@@ -95,9 +95,9 @@ bool has_quantized_weight(const Graph& graph, const Node& node) {
 
 Tensor LayerStep::run(const Tensor& input, const Tensor& with_weight,
                       const Tensor& with_bias) const {
-  std::vector<Tensor> inputs{input, with_weight};
-  if (with_bias.defined()) inputs.push_back(with_bias);
-  return execute(layer.op, inputs);
+  std::vector<Tensor> arguments{input, with_weight};
+  if (with_bias.defined()) arguments.push_back(with_bias);
+  return execute(layer.op, arguments);
 }
 
 void walk_layers(const Graph& exact, Graph& quantized, const std::vector<Tensor>& batches,

@@ -67,7 +67,7 @@ size_t zero_border(const Histogram& histogram) {
   return std::min(static_cast<size_t>(border), static_cast<size_t>(Histogram::kBins));
 }
 
-Range range_of(const Histogram& histogram, const Window& window) {
+ValueRange range_of(const Histogram& histogram, const Window& window) {
   return {histogram.low + static_cast<double>(window.first) * histogram.width(),
           histogram.low + static_cast<double>(window.end) * histogram.width()};
 }
@@ -165,7 +165,8 @@ Window percentile_window(const Histogram& histogram) {
   return window;
 }
 
-Range histogram_range(const Histogram& histogram, Observer observer, const QuantizerType& type) {
+ValueRange histogram_range(const Histogram& histogram, Observer observer,
+                           const QuantizerType& type) {
   if (histogram.width() <= 0) return {histogram.low, histogram.high};
   // A symmetric type spends its upper half on the absolute values.
   const auto levels = type.symmetric ? type.high : type.high - type.low;
@@ -176,7 +177,7 @@ Range histogram_range(const Histogram& histogram, Observer observer, const Quant
                                 seen, static_cast<size_t>(std::min(levels, Histogram::kBins / 8)))
                           : percentile_window(seen);
   const auto range = range_of(seen, window);
-  return type.symmetric ? Range{-range.high, range.high} : range;
+  return type.symmetric ? ValueRange{-range.high, range.high} : range;
 }
 
 }  // namespace
@@ -285,7 +286,7 @@ bool TensorStatistics::finite() const {
          std::all_of(highs_.begin(), highs_.end(), is_finite);
 }
 
-Range TensorStatistics::range() const {
+ValueRange TensorStatistics::range() const {
   TORCH_CHECK(!lows_.empty(), "statistics without samples");
   return {*std::min_element(lows_.begin(), lows_.end()),
           *std::max_element(highs_.begin(), highs_.end())};
@@ -295,7 +296,8 @@ bool needs_histogram(Observer observer) {
   return observer == Observer::percentile || observer == Observer::mse || observer == Observer::kl;
 }
 
-Range observe(const TensorStatistics& statistics, Observer observer, const QuantizerType& type) {
+ValueRange observe(const TensorStatistics& statistics, Observer observer,
+                   const QuantizerType& type) {
   switch (observer) {
     case Observer::min_max:
       return statistics.range();

@@ -48,7 +48,7 @@ class TensorStatistics {
   void merge(const TensorStatistics& other);
 
   bool finite() const;
-  Range range() const;  // smallest and largest value
+  ValueRange range() const;  // smallest and largest value
   const std::vector<double>& lows() const { return lows_; }
   const std::vector<double>& highs() const { return highs_; }
   const Histogram& histogram() const { return histogram_; }
@@ -61,6 +61,7 @@ class TensorStatistics {
 bool needs_histogram(Observer observer);
 
 // The range for a quantiser of that type.
-Range observe(const TensorStatistics& statistics, Observer observer, const QuantizerType& type);
+ValueRange observe(const TensorStatistics& statistics, Observer observer,
+                   const QuantizerType& type);
 
 }  // namespace plateforge

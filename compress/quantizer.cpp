@@ -19,7 +19,7 @@ Tensor by_channel(const Tensor& weight, int64_t axis) {
 
 }  // namespace
 
-QuantizerScale quantizer_scale(Range range, const QuantizerType& type) {
+QuantizerScale quantizer_scale(ValueRange range, const QuantizerType& type) {
   const auto low = std::min(range.low, 0.0), high = std::max(range.high, 0.0);
   if (high - low < std::numeric_limits<float>::min()) return {1, type.symmetric ? 0 : type.low};
   if (type.symmetric) return {std::max(-low, high) / static_cast<double>(type.high), 0};

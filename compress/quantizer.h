@@ -21,7 +21,7 @@ inline constexpr QuantizerType kInt8{-128, 127, true}, kInt16{-32768, 32767, tru
 // 16-bit sums of two products, which CPUs without VNNI form, from saturating.
 inline constexpr QuantizerType kWeight8{-127, 127, true}, kWeight7{-63, 63, true};
 
-struct Range {
+struct ValueRange {
   double low = 0, high = 0;
 };
 
@@ -33,7 +33,7 @@ struct QuantizerScale {
 // Scale and zero point that cover the range. Zero is always exact (padding, pruned weights): the
 // range is widened to hold it, and one border moves outward until it lies on the grid, as in NNCF's
 // tune_range. A range of zero alone gets scale 1.
-QuantizerScale quantizer_scale(Range range, const QuantizerType& type);
+QuantizerScale quantizer_scale(ValueRange range, const QuantizerType& type);
 
 // Per-channel scales [extent of axis] of a symmetric weight quantiser. A channel far below the
 // others, or pruned to zeros, gets the scale of max(1 % of the largest channel, 8e-5) (NNCF).

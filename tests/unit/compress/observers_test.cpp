@@ -16,7 +16,7 @@ TensorStatistics seen(const torch::Tensor& x) {
   return statistics;
 }
 
-double error(const torch::Tensor& x, Range range, const QuantizerType& type) {
+double error(const torch::Tensor& x, ValueRange range, const QuantizerType& type) {
   const auto [scale, zero_point] = quantizer_scale(range, type);
   const auto y = torch::fake_quantize_per_tensor_affine(x, scale, zero_point, type.low, type.high);
   return (x - y).square().mean().item<double>();

@@ -47,7 +47,7 @@ Tensor fast_shift(const LayerStep& step, const Tensor& exact_weight) {
   auto mean = channel_means(step, step.exact_inputs.size(), [&](size_t i) {
                 return step.exact_inputs[i];
               }).to(torch::kFloat);
-  if (channel_axis(step, like) == 1) mean = mean.reshape({1, -1, 1, 1});
+  if (step.layer.as<op::Conv>()) mean = mean.reshape({1, -1, 1, 1});
   const auto constant = mean.expand_as(like.slice(0, 0, 1)).contiguous();
   const auto difference = step.run(constant, exact_weight - step.weight, {});
   return difference.mean(other_axes(step, difference), false, torch::kDouble);

@@ -102,10 +102,36 @@ nlohmann::json comparison_json(const Comparison& comparison) {
           {"relative_logit_error", std::sqrt(comparison.distance)}};
 }
 
+nlohmann::json layers_json(const std::vector<LayerReport>& layers, const BoundResult& result) {
+  auto rows = nlohmann::json::array();
+  for (const auto& layer : layers) {
+    nlohmann::json row = {{"layer", layer.layer}, {"precision", precision_name(layer.precision)}};
+    if (std::isfinite(layer.sqnr)) row["sqnr_db"] = layer.sqnr;
+    if (layer.adaround) row["adaround"] = true;
+    const auto drop = result.layer_drops.find(layer.layer);
+    if (drop != result.layer_drops.end()) row["drop"] = drop->second;
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+nlohmann::json bound_json(double max_drop, const BoundResult& result) {
+  nlohmann::json json = {{"max_drop", max_drop},
+                         {"holds", result.holds},
+                         {"all_int8", comparison_json(result.first)},
+                         {"steps", nlohmann::json::array()}};
+  for (const auto& step : result.steps) {
+    json["steps"].push_back({{"layer", step.layer},
+                             {"decision", step.decision},
+                             {"drop", step.drop},
+                             {"kept", step.kept}});
+  }
+  return json;
+}
+
 // What was done to the network, for its provenance and for --json.
-nlohmann::json recipe_json(const QuantizeArguments& a, const PostTrainingQuantizer& quantizer,
-                           const std::vector<LayerReport>& layers,
-                           const std::map<std::string, double>& drops) {
+nlohmann::json report_json(const QuantizeArguments& a, const PostTrainingQuantizer& quantizer,
+                           const BoundResult& result, const std::vector<LayerReport>& layers) {
   nlohmann::json json = {{"profile", a.profile},
                          {"observer", a.observer},
                          {"equalize", a.equalize},
@@ -114,34 +140,94 @@ nlohmann::json recipe_json(const QuantizeArguments& a, const PostTrainingQuantiz
                          {"reduce_range", a.quantizing.reduce_range},
                          {"calibrate", a.calibrate},
                          {"samples", quantizer.pictures()},
-                         {"layers", nlohmann::json::array()}};
-  for (const auto& layer : layers) {
-    nlohmann::json row = {{"layer", layer.layer}, {"precision", precision_name(layer.precision)}};
-    if (std::isfinite(layer.sqnr)) row["sqnr_db"] = layer.sqnr;
-    if (layer.adaround) row["adaround"] = true;
-    if (const auto drop = drops.find(layer.layer); drop != drops.end()) row["drop"] = drop->second;
-    json["layers"].push_back(std::move(row));
+                         {"layers", layers_json(layers, result)}};
+  if (!a.data.empty()) {
+    json["data"] = a.data;
+    json["metric"] = a.metric;
+    json["result"] = comparison_json(result.best);
   }
+  if (a.max_drop >= 0) json["bound"] = bound_json(a.max_drop, result);
   return json;
 }
 
-void print_layers(const std::vector<LayerReport>& layers,
-                  const std::map<std::string, double>& drops) {
+void print_layers(const std::vector<LayerReport>& layers, const BoundResult& result) {
   std::printf("%-28s %10s %9s  %s\n", "layer", "SQNR dB", "drop", "decision");
   for (const auto& layer : layers) {
-    const auto drop = drops.find(layer.layer);
+    const auto drop = result.layer_drops.find(layer.layer);
     std::printf("%-28s %10.1f ", layer.layer.c_str(), layer.sqnr);
-    drop == drops.end() ? std::printf("%9s", "-") : std::printf("%9.4f", drop->second);
+    drop == result.layer_drops.end() ? std::printf("%9s", "-") : std::printf("%9.4f", drop->second);
     std::printf("  %s%s\n", precision_name(layer.precision), layer.adaround ? ", adaround" : "");
   }
 }
 
-void print_comparison(const std::string& metric, const Comparison& c) {
-  std::printf(
-      "%s of %lld plates: float %.4f, quantised %.4f, drop %.4f [%.4f, %.4f]; same text "
-      "%.4f, relative logit error %.4f\n",
-      metric.c_str(), static_cast<long long>(c.pictures), c.exact_score, c.score, c.drop(),
-      c.drop_low, c.drop_high, c.same, std::sqrt(c.distance));
+void print_report(const QuantizeArguments& a, const BoundResult& result,
+                  const std::vector<LayerReport>& layers) {
+  print_layers(layers, result);
+  for (const auto& step : result.steps) {
+    std::printf("%s as %s: drop %.4f, %s\n", step.layer.c_str(), step.decision.c_str(), step.drop,
+                step.kept ? "kept" : "undone");
+  }
+  if (!a.data.empty()) {
+    const auto& c = result.best;
+    std::printf(
+        "%s of %lld plates: float %.4f, quantised %.4f, drop %.4f [%.4f, %.4f]; same text %.4f, "
+        "relative logit error %.4f\n",
+        a.metric.c_str(), static_cast<long long>(c.pictures), c.exact_score, c.score, c.drop(),
+        c.drop_low, c.drop_high, c.same, std::sqrt(c.distance));
+  }
+  if (!result.holds) {
+    std::printf("a drop of at most %.4f was not reached; %s is the best that was found\n",
+                a.max_drop, a.out.c_str());
+  }
+  std::fflush(stdout);
+}
+
+void read_names(QuantizeArguments& a) {
+  auto& quantizing = a.quantizing;
+  quantizing.profile = find_quant_profile(a.profile);
+  quantizing.observer = find_observer(a.observer);
+  quantizing.equalization = find_equalization(a.equalize);
+  quantizing.bias_correction = find_bias_correction(a.bias_correction);
+  require(a.samples > 0, "--samples ", a.samples, " must be at least 1");
+  require(quantizing.adaround.iterations > 0, "--adaround-iterations must be at least 1");
+  require(a.max_drop < 0 || !a.data.empty(), "--max-drop needs --data, plates to measure it on");
+  require(!a.calibrate.empty() || !needs_pictures(quantizing), "--calibrate is missing: profile ",
+          a.profile, " with --equalize ", a.equalize, " and --bias-correction ", a.bias_correction,
+          " looks at plates");
+}
+
+// Plates to calibrate on and plates to measure on; none that was not asked for.
+struct Plates {
+  std::vector<torch::Tensor> calibration;
+  Jury jury;
+};
+
+Plates open_plates(const QuantizeArguments& a, const Model& model) {
+  Plates plates;
+  const auto open = [&](const std::string& spec) {
+    return open_mix(spec, model.region, a.crop, /*seed=*/0);
+  };
+  if (!a.data.empty()) plates.jury = reader_jury(open(a.data), model, a.metric);
+  if (!a.calibrate.empty()) {
+    const auto drawn = draw_plates(open(a.calibrate), a.samples, /*seed=*/0);
+    if (!a.data.empty()) require_apart(drawn, open(a.data));
+    plates.calibration = network_inputs(drawn, model);
+  }
+  return plates;
+}
+
+BoundResult quantize(PostTrainingQuantizer& quantizer, const QuantizeArguments& a,
+                     const Jury& jury) {
+  auto choices = layer_choices(a, quantizer.layers());
+  if (a.max_drop >= 0) {
+    return quantize_within(quantizer, std::move(choices), jury, {.max_drop = a.max_drop});
+  }
+  BoundResult result;
+  result.graph = quantizer.build(choices);
+  result.choices = std::move(choices);
+  result.holds = true;
+  if (!a.data.empty()) result.best = compare(quantizer.graph(), result.graph, jury);
+  return result;
 }
 
 }  // namespace
@@ -152,79 +238,21 @@ int quantize_command(const Args& args) {
   if (!parse_options(args, "plateforge quantize --model M --calibrate SPEC --out Q", describe(a),
                      values))
     return 0;
-  a.quantizing.profile = find_quant_profile(a.profile);
-  a.quantizing.observer = find_observer(a.observer);
-  a.quantizing.equalization = find_equalization(a.equalize);
-  a.quantizing.bias_correction = find_bias_correction(a.bias_correction);
-  require(a.samples > 0, "--samples ", a.samples, " must be at least 1");
-  require(a.quantizing.adaround.iterations > 0, "--adaround-iterations must be at least 1");
-  require(a.max_drop < 0 || !a.data.empty(), "--max-drop needs --data, plates to measure it on");
-  require(!a.calibrate.empty() || !needs_pictures(a.quantizing), "--calibrate is missing: profile ",
-          a.profile, " with --equalize ", a.equalize, " and --bias-correction ", a.bias_correction,
-          " takes ranges on plates");
-
+  read_names(a);
   set_up_runtime(a.runtime);
   auto model = load_model(a.model);
-  const auto open = [&](const std::string& spec) {
-    return open_mix(spec, model.region, a.crop, /*seed=*/0);
-  };
-  std::vector<torch::Tensor> pictures;
-  Jury jury;
-  if (!a.data.empty()) jury = reader_jury(open(a.data), model, a.metric);
-  if (!a.calibrate.empty()) {
-    const auto plates = draw_plates(open(a.calibrate), a.samples, /*seed=*/0);
-    if (!a.data.empty()) require_apart(plates, open(a.data));
-    pictures = network_inputs(plates, model);
-  }
+  auto plates = open_plates(a, model);
   PostTrainingQuantizer quantizer(
-      trace(*model.network, {-1, 3, model.config.height, model.config.width}), std::move(pictures),
-      a.quantizing);
-  auto choices = layer_choices(a, quantizer.layers());
+      trace(*model.network, {-1, 3, model.config.height, model.config.width}),
+      std::move(plates.calibration), a.quantizing);
+  auto result = quantize(quantizer, a, plates.jury);
 
-  BoundResult result;
-  if (a.max_drop >= 0) {
-    result = quantize_within(quantizer, std::move(choices), jury, {.max_drop = a.max_drop});
-  } else {
-    result.graph = quantizer.build(choices);
-    result.choices = std::move(choices);
-    result.holds = true;
-    if (!a.data.empty()) result.best = compare(quantizer.graph(), result.graph, jury);
-  }
   const auto layers = quantizer.report(result.graph, result.choices);
-  auto report = recipe_json(a, quantizer, layers, result.layer_drops);
-  if (!a.data.empty()) {
-    report["data"] = a.data;
-    report["metric"] = a.metric;
-    report["result"] = comparison_json(result.best);
-  }
-  if (a.max_drop >= 0) {
-    report["max_drop"] = a.max_drop;
-    report["holds"] = result.holds;
-    report["all_int8"] = comparison_json(result.first);
-    report["steps"] = nlohmann::json::array();
-    for (const auto& step : result.steps) {
-      report["steps"].push_back({{"layer", step.layer},
-                                 {"decision", step.decision},
-                                 {"drop", step.drop},
-                                 {"kept", step.kept}});
-    }
-  }
+  const auto report = report_json(a, quantizer, result, layers);
   model.provenance["quantization"] = report.dump();
-  model.network = std::make_shared<GraphNetwork>(std::move(result.graph));
+  model.network = std::make_shared<GraphNetwork>(result.graph);
   save_model(model, a.out);
-  if (a.json != "-") {
-    print_layers(layers, result.layer_drops);
-    for (const auto& step : result.steps) {
-      std::printf("%s as %s: drop %.4f, %s\n", step.layer.c_str(), step.decision.c_str(), step.drop,
-                  step.kept ? "kept" : "undone");
-    }
-    if (!a.data.empty()) print_comparison(a.metric, result.best);
-    if (!result.holds) {
-      std::printf("a drop of at most %.4f was not reached; %s is the best found\n", a.max_drop,
-                  a.out.c_str());
-    }
-    std::fflush(stdout);
-  }
+  if (a.json != "-") print_report(a, result, layers);
   write_json(a.json, report);
   return result.holds ? 0 : 1;
 }

@@ -48,16 +48,17 @@ TEST(Observers, RangesOfTwoSamples) {
 TEST(Observers, HistogramsClipWhatMinMaxKeeps) {
   const auto x = with_outlier();
   const auto statistics = seen(x);
-  const auto whole = error(x, observe(statistics, Observer::min_max, kUint8), kUint8);
-  for (const auto observer : {Observer::percentile, Observer::mse, Observer::kl}) {
+  for (const auto observer : {Observer::percentile, Observer::kl}) {
     const auto range = observe(statistics, observer, kUint8);
     EXPECT_EQ(range.low, 0) << observer_name(observer);
     EXPECT_LT(range.high, 8) << observer_name(observer);
     EXPECT_GT(range.high, 0.9) << observer_name(observer);
   }
-  // A hundred thousand small errors against one large one: clipping wins by the outlier's share.
+  // (30 - h)^2 + 1e5 (h / 255)^2 / 12 is least at h = 30 / (1 + 1e5 / (12 * 255^2)) = 26.6.
   const auto range = observe(statistics, Observer::mse, kUint8);
-  EXPECT_LT(error(x, range, kUint8), whole);
+  EXPECT_NEAR(range.high, 26.6, 0.3);  // tries lie 2 % of 30 apart
+  const auto whole = observe(statistics, Observer::min_max, kUint8);
+  EXPECT_LT(error(x, range, kUint8), error(x, whole, kUint8));
 }
 
 TEST(Observers, LeastSquaresIsNearTheBestOfAFineSweep) {
@@ -91,8 +92,8 @@ TEST(Observers, NegativeOnlyAndConstantTensors) {
     const auto zeros = observe(seen(torch::zeros({2, 9})), observer, kUint8);
     EXPECT_EQ(quantizer_scale(zeros, kUint8).scale, 1) << name;
     const auto negative = observe(seen(-with_outlier()), observer, kUint8);
-    EXPECT_EQ(negative.high <= 0.001, true) << name;
-    EXPECT_LT(negative.low, -0.9) << name;
+    EXPECT_LE(negative.high, 0) << name;
+    EXPECT_LT(negative.low, -0.4) << name;
   }
 }
 

@@ -31,7 +31,7 @@ std::string groups(const Graph& graph, QuantProfile profile, const LayerPrecisio
 TEST(Placement, U8QuantisesWhatLayersReadAndWrite) {
   BranchCnn branch;
   EXPECT_EQ(groups(deployed(branch), QuantProfile::int8_u8),
-            "images | relu max_pool slice | relu_2 | cat | head");
+            "images | relu max_pool slice | relu_2 | concat | head");
   PlainCnn plain;
   EXPECT_EQ(groups(deployed(plain), QuantProfile::int8_u8),
             "clamp | relu max_pool | clamp_2 | reshape | head");
@@ -52,7 +52,7 @@ TEST(Placement, S8QuantisesWhatLayersReadAndTheResidualBranch) {
   const auto shortcut = placement.activations[1].tensors[0];
   EXPECT_EQ(placement.readers.at(shortcut), (std::set<std::string>{"first", "add"}));
   BranchCnn branch;  // the slice has a range of its own here
-  EXPECT_EQ(groups(deployed(branch), QuantProfile::int8_s8), "images | slice | cat");
+  EXPECT_EQ(groups(deployed(branch), QuantProfile::int8_s8), "images | slice | concat");
 }
 
 TEST(Placement, PartsOfAConcatenationShareOneScale) {
@@ -70,7 +70,7 @@ TEST(Placement, PartsOfAConcatenationShareOneScale) {
   } network;
   const auto graph = deployed(network);
   const auto placement = place_quantizers(graph, QuantProfile::int8_u8, {}, false);
-  EXPECT_EQ(groups(graph, placement), "images | relu b cat | head");
+  EXPECT_EQ(groups(graph, placement), "images | relu b concat | head");
   EXPECT_EQ(placement.activations[1].sources.size(), 2U);
   EXPECT_FALSE(placement.activations[1].last);
   EXPECT_TRUE(placement.activations[2].last);
@@ -82,7 +82,7 @@ TEST(Placement, FloatLayersAreWhollyFloatAndWideOnesHave16Bits) {
   const auto placement =
       place_quantizers(graph, QuantProfile::int8_u8,
                        {{"stem", LayerPrecision::real}, {"head", LayerPrecision::int16}}, false);
-  EXPECT_EQ(groups(graph, placement), "slice | relu_2 | cat | head");
+  EXPECT_EQ(groups(graph, placement), "slice | relu_2 | concat | head");
   EXPECT_EQ(placement.weights.size(), 2U);
   EXPECT_EQ(placement.activations[0].type, kUint8);
   EXPECT_EQ(placement.activations[2].type, kUint16);

@@ -2,7 +2,6 @@
 
 #include <torch/torch.h>
 
-#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <vector>
@@ -19,7 +18,7 @@ namespace plateforge {
 
 struct QuantizeOptions {
   QuantProfile profile = QuantProfile::int8_u8;
-  Observer observer = Observer::mean_min_max;  // logits always take min_max: none may be clipped
+  Observer observer = Observer::mse;  // logits always take min_max: none may be clipped
   Equalization equalization = Equalization::group;
   BiasCorrection bias_correction = BiasCorrection::sequential;
   bool reduce_range = false;  // seven-bit weights

@@ -212,6 +212,27 @@ Comparison compare(const Graph& exact, const Graph& quantized, const Jury& jury)
   return compare(answers_of(exact, jury), answers_of(quantized, jury));
 }
 
+QuantizeOptions search_options(const Graph& graph, const std::vector<Tensor>& calibration,
+                               const QuantizeOptions& options, const Jury& jury) {
+  auto best = options;
+  Comparison best_found{.same = -1};
+  for (const auto form : {Equalization::group, Equalization::all, Equalization::none}) {
+    for (const auto observer : {Observer::mse, Observer::mean_min_max, Observer::min_max}) {
+      for (const auto correction : {BiasCorrection::sequential, BiasCorrection::none}) {
+        auto candidate = options;
+        candidate.equalization = form, candidate.observer = observer;
+        candidate.bias_correction = correction;
+        PostTrainingQuantizer quantizer(graph, calibration, candidate);
+        const auto found = compare(quantizer.graph(), quantizer.build({}), jury);
+        const bool nearer = found.same == best_found.same && found.distance < best_found.distance;
+        if (found.same <= best_found.same && !nearer) continue;
+        best = candidate, best_found = found;
+      }
+    }
+  }
+  return best;
+}
+
 BoundResult quantize_within(PostTrainingQuantizer& quantizer, LayerChoices choices,
                             const Jury& jury, const BoundOptions& options) {
   return Search(quantizer, std::move(choices), jury, options).run();

@@ -40,6 +40,12 @@ struct Comparison {
 
 Comparison compare(const Graph& exact, const Graph& quantized, const Jury& jury);
 
+// The options whose all-int8 network answers most pictures like the float one (then: whose outputs
+// are nearest), of `options` with the observers mse, mean_min_max and min_max, the equalisations
+// group, all and none, and the bias corrections sequential and none.
+QuantizeOptions search_options(const Graph& graph, const std::vector<torch::Tensor>& calibration,
+                               const QuantizeOptions& options, const Jury& jury);
+
 struct BoundOptions {
   double max_drop = 0.005;
   int64_t ranking_pictures = 300;  // those whose answers changed most

@@ -5,6 +5,7 @@
 #include "compress/accuracy_bound.h"
 #include "compress/quantize.h"
 #include "configs/error.h"
+#include "configs/log.h"
 #include "configs/suggest.h"
 #include "models/graph/trace.h"
 #include "models/graph_network.h"
@@ -23,6 +24,7 @@ struct QuantizeArguments {
   std::string float_layers, int16_layers, adaround;
   int64_t samples = 300;
   double max_drop = -1;  // negative: no bound
+  bool search = false;
   QuantizeOptions quantizing;
   CropOptions crop;
   RuntimeConfig runtime{.device = "cpu"};
@@ -67,6 +69,8 @@ po::options_description describe(QuantizeArguments& a) {
   options.add_options()("max-drop", po::value(&a.max_drop),
                         "take layers back until the metric drops by no more; exit code 1 when that "
                         "cannot be had")(
+      "search", po::bool_switch(&a.search),
+      "try observers, equalisations and bias corrections on --data and take the best")(
       "crop", po::value(&a.crop.crop)->default_value(a.crop.crop), "rectify, extents or box")(
       "threads", po::value(&a.runtime.threads)->default_value(a.runtime.threads),
       "LibTorch threads; 0 = all cores")("json", po::value(&a.json),
@@ -191,6 +195,8 @@ void read_names(QuantizeArguments& a) {
   require(a.samples > 0, "--samples ", a.samples, " must be at least 1");
   require(quantizing.adaround.iterations > 0, "--adaround-iterations must be at least 1");
   require(a.max_drop < 0 || !a.data.empty(), "--max-drop needs --data, plates to measure it on");
+  require(!a.search || (!a.data.empty() && !a.calibrate.empty()),
+          "--search needs --calibrate and --data, plates to compare on");
   require(!a.calibrate.empty() || !needs_pictures(quantizing), "--calibrate is missing: profile ",
           a.profile, " with --equalize ", a.equalize, " and --bias-correction ", a.bias_correction,
           " looks at plates");
@@ -214,6 +220,16 @@ Plates open_plates(const QuantizeArguments& a, const Model& model) {
     plates.calibration = network_inputs(drawn, model);
   }
   return plates;
+}
+
+void search(QuantizeArguments& a, const Graph& graph, const Plates& plates) {
+  auto& quantizing = a.quantizing;
+  quantizing = search_options(graph, plates.calibration, quantizing, plates.jury);
+  a.observer = observer_name(quantizing.observer);
+  a.equalize = equalization_name(quantizing.equalization);
+  a.bias_correction = bias_correction_name(quantizing.bias_correction);
+  log_info("best of the search: --observer " + a.observer + " --equalize " + a.equalize +
+           " --bias-correction " + a.bias_correction);
 }
 
 BoundResult quantize(PostTrainingQuantizer& quantizer, const QuantizeArguments& a,
@@ -242,9 +258,9 @@ int quantize_command(const Args& args) {
   set_up_runtime(a.runtime);
   auto model = load_model(a.model);
   auto plates = open_plates(a, model);
-  PostTrainingQuantizer quantizer(
-      trace(*model.network, {-1, 3, model.config.height, model.config.width}),
-      std::move(plates.calibration), a.quantizing);
+  const auto graph = trace(*model.network, {-1, 3, model.config.height, model.config.width});
+  if (a.search) search(a, graph, plates);
+  PostTrainingQuantizer quantizer(graph, std::move(plates.calibration), a.quantizing);
   auto result = quantize(quantizer, a, plates.jury);
 
   const auto layers = quantizer.report(result.graph, result.choices);

@@ -82,6 +82,17 @@ TEST_F(Bound, TakesLayersBackUntilTheBoundHolds) {
   EXPECT_EQ(again.drop(), result.best.drop());
 }
 
+TEST_F(Bound, SearchFindsTheEqualisationThatThisNetworkNeeds) {
+  const auto graph = trace(network_, {-1, 3, 12, 20});
+  const auto calibration = pictures(6, 1);
+  const auto found = search_options(graph, calibration, options_, jury_);
+  EXPECT_NE(found.equalization, Equalization::none);
+  EXPECT_TRUE(found.reduce_range);  // what is not searched stays
+  PostTrainingQuantizer before(graph, calibration, options_), after(graph, calibration, found);
+  EXPECT_GT(compare(after.graph(), after.build({}), jury_).same,
+            compare(before.graph(), before.build({}), jury_).same);
+}
+
 TEST_F(Bound, ABoundOutOfReachGivesTheBestThatWasFound) {
   auto ptq = quantizer();
   const auto result = quantize_within(ptq, {}, jury_, {.max_drop = -0.5, .ranking_pictures = 20});

@@ -115,6 +115,7 @@ Outcome Trainer::run() {
     }
     if (state_.step % plan.checkpoint_every == 0 || last) save_checkpoint();
     if (plan.minutes > 0 && minutes_spent() >= plan.minutes && !last) {
+      if (state_.best_step < 0) validate();  // whoever limits the time wants a model file
       save_checkpoint();
       return Outcome::kOutOfTime;
     }

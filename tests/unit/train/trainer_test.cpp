@@ -133,6 +133,15 @@ TEST_F(TrainerTest, EarlyStoppingEndsTheRun) {
   EXPECT_EQ(process.trainer.state().not_better, 1);
 }
 
+TEST_F(TrainerTest, TimeLimitBeforeTheFirstValidationLeavesAModel) {
+  auto config = tiny_config();
+  config.train.minutes = 1e-9;
+  Process process(config, folder("run"));
+  EXPECT_EQ(process.trainer.run(), Outcome::kOutOfTime);
+  EXPECT_EQ(process.trainer.state().best_step, 1);
+  EXPECT_TRUE(fs::exists(root_ / "run" / "model.safetensors"));
+}
+
 TEST_F(TrainerTest, DamagedCheckpointGoesOnFromThePreviousOneToTheSameBytes) {
   const auto config = tiny_config();
   Process(config, folder("whole")).trainer.run();

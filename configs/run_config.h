@@ -193,6 +193,28 @@ struct TrainConfig {
   }
 };
 
+// Fine-grained pruning: which weights become zero, and when.
+struct PruneConfig {
+  std::string allocation = "none";
+  double ratio = 0.5;
+  std::vector<std::string> layers = {};
+  std::string scores = "magnitude";
+  std::string pattern = "";
+
+  template <class V>
+  void visit(V& v) {
+    v("allocation", allocation,
+      "how the zeros are shared out among the layers; none = no new ones, those of the start stay",
+      one_of({"none", "layers", "uniform", "global", "norm_global", "erk", "lamp", "sensitivity"}));
+    v("ratio", ratio, "share of the weights that becomes zero", in_range(0.0, 1.0));
+    v("layers", layers, "list of PREFIX=RATIO that the allocation leaves as they are", Anything{});
+    v("scores", scores, "which weights of a layer go first",
+      one_of({"magnitude", "wanda", "second_order"}));
+    v("pattern", pattern, "N:M along the input channels instead of a ratio, such as 2:4",
+      Anything{});
+  }
+};
+
 // The whole of a run; `config.yaml` in a run folder is this, resolved.
 struct RunConfig {
   std::string task = "ctc_reader";

@@ -9,11 +9,7 @@
 namespace plateforge {
 namespace {
 
-// The constant behind a weight, through its fake quantiser if it has one.
-TensorId stored_weight(const Graph& graph, TensorId weight) {
-  const auto* producer = graph.producer(weight);
-  return producer && producer->as<op::FakeQuantize>() ? producer->inputs[0] : weight;
-}
+using torch::Tensor;
 
 std::string layer_name(const std::string& parameter) {
   constexpr std::string_view kSuffix = ".weight";
@@ -35,7 +31,17 @@ double parse_ratio(const std::string& text, const std::string& entry) {
   return ratio;
 }
 
+Tensor bias_of(const Graph& graph, const Node& node) {
+  const auto* bias = node.inputs.size() > 2 ? &graph.tensor(node.inputs[2]) : nullptr;
+  return bias && bias->origin == Origin::parameter ? bias->value : Tensor();
+}
+
 }  // namespace
+
+TensorId stored_weight(const Graph& graph, TensorId weight) {
+  const auto* producer = graph.producer(weight);
+  return producer && producer->as<op::FakeQuantize>() ? producer->inputs[0] : weight;
+}
 
 std::vector<PrunableLayer> prunable_layers(Network& network, const Shape& image_shape) {
   const auto graph = trace(network, image_shape);
@@ -47,7 +53,11 @@ std::vector<PrunableLayer> prunable_layers(Network& network, const Shape& image_
     const auto& weight = graph.tensor(id);
     if (weight.origin != Origin::parameter) continue;
     const auto [place, is_new] = known.try_emplace(id, layers.size());
-    if (is_new) layers.push_back({layer_name(weight.name), weight.name, weight.value});
+    if (is_new)
+      layers.push_back({.name = layer_name(weight.name),
+                        .parameter = weight.name,
+                        .weight = weight.value,
+                        .bias = bias_of(graph, node)});
     layers[place->second].macs += macs(graph, node);
   }
   require(!layers.empty(), "the network has no convolution or linear layer to prune");
@@ -58,6 +68,12 @@ std::vector<std::string> layer_names(const std::vector<PrunableLayer>& layers) {
   std::vector<std::string> names;
   for (const auto& layer : layers) names.push_back(layer.name);
   return names;
+}
+
+std::vector<Tensor> weights_of(const std::vector<PrunableLayer>& layers) {
+  std::vector<Tensor> weights;
+  for (const auto& layer : layers) weights.push_back(layer.weight);
+  return weights;
 }
 
 std::map<std::string, double> ratios_by_prefix(const std::vector<std::string>& entries,

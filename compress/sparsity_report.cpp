@@ -74,9 +74,7 @@ int64_t gzip_bytes(const std::vector<Tensor>& weights) {
 
 SparsityReport report_sparsity(const std::vector<PrunableLayer>& layers, int64_t dense_gzip_bytes) {
   SparsityReport report{.layers = {}, .gzip_bytes = 0, .dense_gzip_bytes = dense_gzip_bytes};
-  std::vector<Tensor> weights;
   for (const auto& layer : layers) {
-    weights.push_back(layer.weight);
     const auto nonzero = layer.weight.count_nonzero().item<int64_t>();
     report.layers.push_back({.name = layer.name,
                              .shape = layer.weight.sizes().vec(),
@@ -87,7 +85,7 @@ SparsityReport report_sparsity(const std::vector<PrunableLayer>& layers, int64_t
                              // every weight is read equally often
                              .nonzero_macs = layer.macs / layer.weight.numel() * nonzero});
   }
-  report.gzip_bytes = plateforge::gzip_bytes(weights);
+  report.gzip_bytes = plateforge::gzip_bytes(weights_of(layers));
   return report;
 }
 

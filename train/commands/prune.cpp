@@ -1,56 +1,83 @@
 #include <iostream>
 
-#include "compress/allocation.h"
-#include "compress/masks.h"
+#include "compress/pruner.h"
 #include "compress/sparsity_report.h"
-#include "configs/error.h"
-#include "models/model_file.h"
+#include "configs/check.h"
+#include "train/calibration.h"
 #include "train/commands/commands.h"
 
 namespace po = boost::program_options;
 
 namespace plateforge {
+namespace {
 
-int prune_command(const Args& args) {
-  std::string model_file, out, json, layer_list;
+struct Request {
+  std::string model, out, layers, calibrate, scan, json;
   PruneConfig config{.allocation = "norm_global"};
+  RuntimeConfig runtime{.device = "cpu"};
+};
+
+po::options_description describe(Request& r) {
+  auto& config = r.config;
   po::options_description options("options");
-  options.add_options()("model", po::value(&model_file)->required(), "model file (.safetensors)")(
-      "out", po::value(&out)->required(), "model file to write")(
-      "allocation", po::value(&config.allocation)->default_value(config.allocation),
-      "layers, uniform, global, norm_global, erk, lamp or sensitivity")(
+  options.add_options()("model", po::value(&r.model)->required(), "model file (.safetensors)")(
+      "out", po::value(&r.out)->required(), "model file to write")(
       "ratio", po::value(&config.ratio)->default_value(config.ratio),
       "share of the weights that becomes zero")(
-      "layers", po::value(&layer_list), "PREFIX=RATIO of layers with a ratio of their own, by ,")(
-      "json", po::value(&json), "write the table here; - is standard output");
-  po::variables_map values;
-  if (!parse_options(args, "plateforge prune --model M --ratio R --out M2", options, values))
-    return 0;
-  config.layers = split_list(layer_list);
+      "allocation", po::value(&config.allocation)->default_value(config.allocation),
+      "layers, uniform, global, norm_global, erk, lamp, sensitivity")(
+      "layers", po::value(&r.layers), "PREFIX=RATIO of layers with their own ratio, joined by ,")(
+      "scores", po::value(&config.scores)->default_value(config.scores),
+      "magnitude, wanda, or second_order, which also corrects the weights that stay")(
+      "pattern", po::value(&config.pattern), "N:M along the input channels instead of a ratio")(
+      "calibrate", po::value(&r.calibrate),
+      "SPEC of plates of the training half; never those you measure on")(
+      "samples", po::value(&config.calibration)->default_value(config.calibration),
+      "plates taken from it")(
+      "max-drop", po::value(&config.max_drop),
+      "lower the ratio until exact match on these plates falls no further than this")(
+      "max-bytes", po::value(&config.max_bytes),
+      "raise the ratio until the packed int8 weights are this small")(
+      "scan", po::value(&r.scan),
+      "JSON that keeps the sensitivity scan, to go on with or use again")(
+      "json", po::value(&r.json), "write the table here; - is standard output");
+  add_runtime_options(options, r.runtime);
+  return options;
+}
 
-  set_up_runtime({.device = "cpu"});
-  auto model = load_model(model_file);
-  const auto layers =
-      prunable_layers(*model.network, {1, 3, model.config.height, model.config.width});
-  const torch::NoGradGuard no_grad;
-  std::vector<torch::Tensor> weights, scores;
-  for (const auto& layer : layers) {
-    weights.push_back(layer.weight);
-    scores.push_back(layer.weight.abs());
-  }
-  const auto dense_bytes = gzip_bytes(weights);
-  const auto ratios = allocate(config, layers, scores);
-  std::map<std::string, double> by_name;
-  for (size_t i = 0; i < layers.size(); ++i) {
-    auto weight = layers[i].weight;
-    weight.mul_(mask_lowest(scores[i], ratios[i]));
-    by_name[layers[i].name] = zero_share(weight);
-  }
-  model.provenance[kSparsityKey] = write_ratios(by_name);
-  save_model(model, out);
-  const auto report = report_sparsity(layers, dense_bytes);
-  if (json != "-") std::cout << report.to_text();
-  write_json(json, report.to_json());
+Calibration open_calibration(const Request& request, const Model& model, torch::Device device) {
+  if (request.calibrate.empty()) return {};
+  const auto mix = open_mix(request.calibrate, model.region, {}, /*seed=*/0);
+  return make_calibration(
+      model.network, model.region,
+      take_plates(mix, model, request.config.calibration, request.calibrate),
+      {.decoder = "greedy", .precision = request.runtime.precision, .device = device});
+}
+
+}  // namespace
+
+int prune_command(const Args& args) {
+  Request request;
+  const auto options = describe(request);
+  po::variables_map values;
+  if (!parse_options(args, "plateforge prune --model M --ratio R --out M2 [--calibrate SPEC]",
+                     options, values))
+    return 0;
+  request.config.layers = split_list(request.layers);
+  check_constraints(request.config, "prune");
+  require(request.config.allocation != "none", "--allocation none prunes nothing");
+
+  const auto device = set_up_runtime(request.runtime);
+  auto model = load_model(request.model);
+  model.network->to(device);
+  Pruner pruner(*model.network, {1, 3, model.config.height, model.config.width}, request.config,
+                open_calibration(request, model, device), request.scan);
+  const auto dense_bytes = gzip_bytes(weights_of(pruner.layers()));
+  model.provenance[kSparsityKey] = write_ratios(pruner.prune());
+  save_model(model, request.out);
+  const auto report = report_sparsity(pruner.layers(), dense_bytes);
+  if (request.json != "-") std::cout << report.to_text();
+  write_json(request.json, report.to_json());
   return 0;
 }
 

@@ -63,10 +63,13 @@ Outcome train_reader(const RunConfig& config, const Request& request) {
 
   Loader val(data.val, region, {.strength = 0, .ops = {}}, val_loader_options(config));
   Loader train(data.train, region, config.augment, train_loader_options(config));
-  CtcReaderTask task(
-      make_start(config, region), val,
-      {.decoder = config.train.decoder, .precision = config.runtime.precision, .device = device});
+  const ReadOptions reading{
+      .decoder = config.train.decoder, .precision = config.runtime.precision, .device = device};
+  const auto start = make_start(config, region);
+  CtcReaderTask task(start, val, reading, make_teacher(config, region, device));
   Trainer trainer(config, task, train, device, request.run);
+  if (auto pruning = make_prune_hook(config, start, data.train, reading, request.run))
+    trainer.add_hook(std::move(pruning));
   if (request.resume) trainer.resume();
   const auto outcome = trainer.run();
   log_info("best " + config.train.best_by + " " + std::to_string(trainer.state().best) +

@@ -80,9 +80,9 @@ refuses "pickle with a foreign global" "foreign.pth|global|magic|pickle" "$plate
 
 # pruning
 prune() { "$plateforge" prune --model "$root/models/pretrained/lprnet-cn.safetensors" --out "$work/p.safetensors" "$@"; }
-refuses "ratio 1" "ratio = 1 .*\\[0, 1\\)" prune --ratio 1.0
+refuses "ratio 1" "ratio = 1 .*\[0, 1\)" prune --ratio 1.0
 refuses "unknown layer" "'backbone.7'.*known: .*backbone.0.*container.0" prune --allocation layers --layers backbone.7=0.5
-refuses "ratio 1 of a layer" "backbone.0=1.0.*\\[0, 1\\)" prune --allocation layers --layers backbone.0=1.0
+refuses "ratio 1 of a layer" "backbone.0=1.0.*\[0, 1\)" prune --allocation layers --layers backbone.0=1.0
 refuses "unknown allocation" "allocation = 'lmap'.*did you mean 'lamp'" prune --allocation lmap
 refuses "pattern that is none" "4:2.*N:M" prune --pattern 4:2
 refuses "sensitivity without plates" "needs plates.*--calibrate" prune --allocation sensitivity

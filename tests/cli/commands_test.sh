@@ -48,6 +48,26 @@ head -c 500000 "$onnx" > "$work/cut.onnx"
 ends "verify refuses a cut file" 2 "$plateforge" verify --model "$model" --onnx "$work/cut.onnx" --data "$real"
 ends "export to an unknown profile" 2 "$plateforge" export --model "$model" --out "$work/onnx" --profile fp17
 
+ends "prune" 0 "$plateforge" prune --model "$model" --ratio 0.3 --allocation norm_global --out "$work/sparse.safetensors" \
+  --json "$work/sparse.json"
+holds "it says that dense runtimes are no faster" grep -q 'will not be faster' "$work/said"
+holds "the ratio is met" json "$work/sparse.json" 'abs(d["ratio"] - 0.3) < 0.001 and d["gzip_bytes"] < d["dense_gzip_bytes"]'
+ends "eval of the pruned file" 0 "$plateforge" eval --model "$work/sparse.safetensors" --data "$real" --json "$work/eval.json"
+holds "it still reads" json "$work/eval.json" 'd["exact_match"] > 0.9'
+ends "export of the pruned file" 0 "$plateforge" export --model "$work/sparse.safetensors" --out "$work/onnx" --profile fp32
+ends "prune with a correction of the weights that stay" 0 "$plateforge" prune --model "$model" --ratio 0.4 --allocation lamp \
+  --scores second_order --calibrate "$real+$crops" --out "$work/solved.safetensors" --json "$work/solved.json"
+printf 'model: %s\ncalibrate: "%s"\ndata: "%s"\nallocations: [uniform, norm_global]\nratios: [0.2]\n' \
+  "$model" "$real+$crops" "$crops" > "$work/sweep.yaml"
+sweep() { "$plateforge" prune --sweep "$work/sweep.yaml" --run "$work/sweep" "$@"; }
+ends "sweep" 0 sweep --json "$work/cells.json"
+holds "dense model and one cell each" json "$work/cells.json" '[c["cell"] for c in d][0] == "dense" and len(d) == 3'
+holds "table and picture" test -s "$work/sweep/sweep.csv" -a -s "$work/sweep/pareto.png"
+sed -i '$d' "$work/sweep/results.jsonl"
+ends "sweep goes on" 0 sweep
+holds "with the missing cell alone" grep -q 'going on behind 2 cells' "$work/said"
+ends "another sweep does not mix in" 2 sweep --set "ratios=[0.9]"
+
 ends "import" 0 "$plateforge" import "$model" --as lprnet --out "$work/again.safetensors"
 ends "eval of the imported file" 0 "$plateforge" eval --model "$work/again.safetensors" --data "$real" \
   --decoder beam --json "$work/again.json"
@@ -69,7 +89,7 @@ ends "bench train" 0 "$plateforge" bench train --batch 2 --rounds 1 --precision 
 holds "shares add up" json "$work/train.json" '0.9 < sum(d["fp32"]["share"].values()) < 1.1'
 
 for command in doctor "data verify" "data stats" "data preview" "data synth" "data cache" "data convert" \
-  train lr-find eval export verify bench "bench loader" "bench train" import; do
+  train lr-find eval prune export verify bench "bench loader" "bench train" import; do
   ends "$command --help" 0 "$plateforge" $command --help
 done
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "configs/error.h"
+
 namespace plateforge {
 
 namespace {
@@ -41,6 +43,13 @@ std::string nearest_name(const std::string& word, const std::vector<std::string>
 std::string known_names(const std::string& word, const std::vector<std::string>& known) {
   const std::string nearest = nearest_name(word, known);
   return (nearest.empty() ? "" : "did you mean '" + nearest + "'? ") + "known: " + join(known);
+}
+
+size_t find_name(const std::string& what, const std::string& name,
+                 const std::vector<std::string>& known) {
+  const auto found = std::find(known.begin(), known.end(), name);
+  require(found != known.end(), "unknown ", what, " '", name, "'; ", known_names(name, known));
+  return static_cast<size_t>(found - known.begin());
 }
 
 std::string join(const std::vector<std::string>& words, const std::string& separator) {

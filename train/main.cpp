@@ -28,6 +28,7 @@ constexpr Command kCommands[] = {
     {"eval", eval_command, "read labelled plates and report metrics with 95 % intervals"},
     {"prune", prune_command,
      "make weights zero, layer by layer; from a model file to a model file"},
+    {"quantize", quantize_command, "int8: from a model file and plates to a quantised model file"},
     {"export", export_command, "write ONNX"},
     {"verify", verify_command, "run a written ONNX file on real plates against the model"},
     {"bench", bench_command, "speed of the loader and of the training step"},

@@ -155,21 +155,31 @@ class Lowering {
                graph_.add_tensor(name, value.sizes().vec(), origin, value.detach());
   }
 
-  // ", which reads max_pool_2", for people.
+  // ", which reads max_pool_2 behind backbone.4.block.6", for people.
   std::string origin(const jit::Node& node) const {
     for (const auto* value : node.inputs()) {
       const auto known = ids_.find(value);
-      if (known != ids_.end() && !graph_.tensor(known->second).is_constant()) {
-        return ", which reads " + graph_.tensor(known->second).name;
-      }
+      if (known == ids_.end() || graph_.tensor(known->second).is_constant()) continue;
+      const auto& read = graph_.tensor(known->second).name;
+      const auto layer = nearest_layer(known->second);
+      return ", which reads " + read + (layer.empty() || layer == read ? "" : " behind " + layer);
     }
     return "";
+  }
+
+  // The last node with parameters in front of a tensor.
+  std::string nearest_layer(TensorId tensor) const {
+    const auto* node = graph_.producer(tensor);
+    while (node && parameters(graph_, *node) == 0) node = graph_.producer(node->inputs[0]);
+    return node ? node->name : "";
   }
 
   [[noreturn]] void refuse(const jit::Node& node, const std::string& kind) const {
     std::string known;
     for (const auto& [name, handler] : aten_table()) known.append(" ").append(name, 6);
-    fail("cannot trace ", kind, origin(node), "; the graph knows:", known);
+    const auto nearest = nearest_supported(kind);
+    fail("cannot trace ", kind, origin(node), nearest.empty() ? "" : "; nearest supported: ",
+         nearest, "; the graph knows:", known);
   }
 
   Graph graph_;

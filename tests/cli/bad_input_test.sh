@@ -92,6 +92,22 @@ refuses "sweep without a folder" "--run" "$plateforge" prune --sweep prune_sweep
 refuses "teacher of another region" "alphabet" train --config "$base" --set region=de --set "data.train=synth:de?count=99" --set "data.val=synth:de?count=20" --set "distill.teacher=$model" --run "$work/r6"
 refuses "schedule beyond the run" "prune.end|after 50 updates" train --config "$base" --set prune.allocation=lamp --set prune.end=50 --run "$work/r7"
 
+# quantisation
+quantize() { "$plateforge" quantize --model "$model" --out "$work/q.safetensors" "$@"; }
+refuses "calibration set empty" "empty|no pictures|no plates|holds no" quantize --calibrate "crops:$work/empty"
+copy_as single "皖A12345.jpg"
+refuses "one calibration image" "at least 2 pictures.*got 1" quantize --calibrate "crops:$work/single"
+refuses "calibration overlaps the evaluation" "overlaps the evaluation set.*nearly the same picture" \
+  quantize --calibrate "crops:$crops" --data "crops:$work/crops"
+refuses "no calibration" "--calibrate is missing" quantize
+refuses "unknown observer" "unknown observer 'entropy'; known: min-max" quantize --calibrate "crops:$crops" --observer entropy
+refuses "unknown quantisation profile" "unknown quantisation profile 'int4'; .*known: int8-u8" quantize --calibrate "crops:$crops" --profile int4
+refuses "unknown layer" "unknown layer 'backbone.00'.*known: backbone.0, " quantize --calibrate "crops:$crops" --float-layers backbone.00
+refuses "bound without data" "--max-drop needs --data" quantize --calibrate "crops:$crops" --max-drop 0.01
+refuses "unknown metric" "unknown reader metric" quantize --calibrate "crops:$crops" --data "crops:$work/crops" --metric accuracy
+quantize --calibrate "crops:$crops" >/dev/null 2>&1
+refuses "quantised twice" "quantised already" "$plateforge" quantize --model "$work/q.safetensors" --calibrate "crops:$crops" --out "$work/qq.safetensors"
+
 # run folders
 refuses "resume of an empty folder" "nothing to resume" "$plateforge" train --run "$work/empty" --resume
 refuses "run folder in use" "already holds a run" train --config "$base" --run "$work/first"

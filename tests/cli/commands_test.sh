@@ -68,6 +68,19 @@ ends "sweep goes on" 0 sweep
 holds "with the missing cell alone" grep -q 'going on behind 2 cells' "$work/said"
 ends "another sweep does not mix in" 2 sweep --set "ratios=[0.9]"
 
+int8=$work/int8.safetensors
+ends "quantize" 0 "$plateforge" quantize --model "$model" --calibrate "$crops" --out "$int8" --data "$real" --json "$work/int8.json"
+holds "every layer is named with its noise" json "$work/int8.json" \
+  'd["profile"] == "int8-u8" and len(d["layers"]) == 16 and all(l["sqnr_db"] > 10 for l in d["layers"])'
+holds "the quantised reader reads the shipped photographs" json "$work/int8.json" 'd["result"]["quantized"] == 1'
+ends "eval of the quantised file" 0 "$plateforge" eval --model "$int8" --data "$real" --json "$work/int8-eval.json"
+holds "eval agrees" json "$work/int8-eval.json" 'd["exact_match"] == 1'
+ends "weights alone need no plates" 0 "$plateforge" quantize --model "$model" --profile int8-weights \
+  --equalize none --bias-correction none --out "$int8"
+ends "a bound that holds" 0 "$plateforge" quantize --model "$model" --calibrate "$crops" --out "$int8" \
+  --data "$real" --max-drop 0 --json "$work/bound.json"
+holds "says so" json "$work/bound.json" 'd["bound"]["holds"] and d["result"]["drop"] <= 0'
+
 ends "import" 0 "$plateforge" import "$model" --as lprnet --out "$work/again.safetensors"
 ends "eval of the imported file" 0 "$plateforge" eval --model "$work/again.safetensors" --data "$real" \
   --decoder beam --json "$work/again.json"
@@ -89,7 +102,7 @@ ends "bench train" 0 "$plateforge" bench train --batch 2 --rounds 1 --precision 
 holds "shares add up" json "$work/train.json" '0.9 < sum(d["fp32"]["share"].values()) < 1.1'
 
 for command in doctor "data verify" "data stats" "data preview" "data synth" "data cache" "data convert" \
-  train lr-find eval prune export verify bench "bench loader" "bench train" import; do
+  train lr-find eval prune quantize export verify bench "bench loader" "bench train" import; do
   ends "$command --help" 0 "$plateforge" $command --help
 done
 

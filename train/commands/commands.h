@@ -22,6 +22,7 @@ int export_command(const Args& args);
 int import_command(const Args& args);
 int lr_find_command(const Args& args);
 int prune_command(const Args& args);
+int quantize_command(const Args& args);
 int train_command(const Args& args);
 int verify_command(const Args& args);
 

@@ -98,6 +98,27 @@ TEST(Trace, UnknownOperationIsOneErrorWithItsPlace) {
   }
 }
 
+struct UnsupportedActivation : Network {
+  torch::nn::Conv2d conv{register_module("stem", torch::nn::Conv2d(3, 2, 1))};
+  torch::Tensor forward(const torch::Tensor& images) override {
+    return torch::gelu(torch::relu(conv(images)));
+  }
+};
+
+TEST(Trace, UnknownOperationNamesTheLayerBeforeItAndTheNearestSupportedForm) {
+  UnsupportedActivation network;
+  try {
+    trace(network, {1, 3, 4, 4});
+    FAIL() << "expected an Error";
+  } catch (const Error& error) {
+    const std::string text = error.what();
+    EXPECT_NE(text.find("cannot trace aten::gelu, which reads relu behind stem; nearest supported: "
+                        "relu, silu or hardswish; the graph knows:"),
+              std::string::npos)
+        << text;
+  }
+}
+
 struct Shared : Network {
   torch::nn::Conv2d conv{register_module("conv", torch::nn::Conv2d(3, 3, 1))};
   torch::Tensor forward(const torch::Tensor& images) override { return conv(conv(images)) * 2; }

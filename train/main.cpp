@@ -28,7 +28,7 @@ constexpr Command kCommands[] = {
     {"eval", eval_command, "read labelled plates and report metrics with 95 % intervals"},
     {"export", export_command, "write ONNX"},
     {"verify", verify_command, "run a written ONNX file on real plates against the model"},
-    {"bench", bench_command, "speed of the loader and of the training step"},
+    {"bench", bench_command, "speed of the loader, of the training step and of a model in its runtimes"},
     {"import", import_command, "take published .pth or .safetensors weights"},
 };
 

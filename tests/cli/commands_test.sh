@@ -37,7 +37,7 @@ holds "intervals hold the value" json "$work/eval.json" \
 holds "the shipped reader reads the shipped photographs" json "$work/eval.json" 'd["exact_match"] == 1'
 holds "the page shows pictures" grep -q 'data:image/' "$work/page.html"
 
-ends "export" 0 "$plateforge" export --model "$model" --out "$work/onnx" --profile fp32
+ends "export" 0 "$plateforge" export --model "$model" --out "$work/onnx" --profile fp32 --json "$work/export.json"
 onnx=$work/onnx/lprnet-cn-fp32.onnx
 ends "verify" 0 "$plateforge" verify --model "$model" --onnx "$onnx" --data "$real" --json "$work/verify.json"
 cp "$onnx" "$work/broken.onnx"
@@ -81,6 +81,23 @@ ends "a bound that holds" 0 "$plateforge" quantize --model "$model" --calibrate 
   --data "$real" --max-drop 0 --json "$work/bound.json"
 holds "says so" json "$work/bound.json" 'd["bound"]["holds"] and d["result"]["drop"] <= 0'
 
+holds "the forecast is silent on floats" json "$work/export.json" 'd["fp32"]["findings"] == [] and d["fp32"]["parity"]["holds"]'
+ends "export to integers of a float model" 2 "$plateforge" export --model "$model" --out "$work/onnx" --profile int8-u8
+holds "says what to type" grep -q 'plateforge quantize --model M --profile int8-u8' "$work/said"
+ends "export to half" 0 "$plateforge" export --model "$model" --out "$work/onnx" --profile fp16
+ends "verify half" 0 "$plateforge" verify --model "$model" --onnx "$work/onnx/lprnet-cn-fp16.onnx" --data "$real" --runtime builtin
+ends "verify in a runtime that is not inside" 2 "$plateforge" verify --model "$model" --onnx "$onnx" --data "$real" --runtime tensorrt
+ends "bundles" 0 "$plateforge" export --model "$model" --out "$work/onnx" --bundle ort,opencv,tensorrt --sample "$crops"
+for runtime in ort opencv tensorrt; do
+  holds "a bundle for $runtime" test -s "$work/onnx/lprnet-cn-fp32-$runtime/sample-logits.f32"
+done
+ends "a drawn sample" 0 "$plateforge" export --model "$model" --out "$work/onnx" --bundle tvm
+ends "an unknown bundle" 2 "$plateforge" export --model "$model" --out "$work/onnx" --bundle caffe
+ends "bench model" 0 "$plateforge" bench model --model "$model" --onnx "$onnx" --runtime libtorch,opencv --rounds 1 --runs 1 \
+  --json "$work/model.json"
+holds "a row per contestant" json "$work/model.json" \
+  'len(d["runs"]) == 2 and all(r["latency_ms"]["min"] > 0 for r in d["runs"]) and d["roofline"]["fp32_ms"] > 0'
+
 ends "import" 0 "$plateforge" import "$model" --as lprnet --out "$work/again.safetensors"
 ends "eval of the imported file" 0 "$plateforge" eval --model "$work/again.safetensors" --data "$real" \
   --decoder beam --json "$work/again.json"
@@ -103,6 +120,8 @@ holds "shares add up" json "$work/train.json" '0.9 < sum(d["fp32"]["share"].valu
 
 for command in doctor "data verify" "data stats" "data preview" "data synth" "data cache" "data convert" \
   train lr-find eval prune quantize export verify bench "bench loader" "bench train" import; do
+
+  train lr-find eval export verify bench "bench loader" "bench train" "bench model" import; do
   ends "$command --help" 0 "$plateforge" $command --help
 done
 

@@ -2,6 +2,7 @@
 #include <map>
 
 #include "configs/numbers.h"
+#include "configs/prune_sweep.h"
 #include "configs/region_pack.h"
 #include "configs/suggest.h"
 #include "configs/yaml.h"
@@ -64,8 +65,15 @@ class TableVisitor {
     return colour + "`";
   }
   template <class T>
-  static std::string text(const std::vector<T>&) {
-    return "`[]`";
+  static std::string text(const std::vector<T>& values) {
+    std::string list;
+    if constexpr (!Section<T>) {
+      for (const auto& value : values) {
+        const auto item = text(value);  // in backquotes
+        list += (list.empty() ? "" : ", ") + item.substr(1, item.size() - 2);
+      }
+    }
+    return "`[" + list + "]`";
   }
   static std::string text(const std::map<std::string, std::string>&) { return ""; }
 
@@ -100,6 +108,7 @@ std::string tables() {
 }  // namespace
 
 std::string option_tables() { return tables<RunConfig>(); }
+std::string sweep_tables() { return tables<PruneSweepConfig>(); }
 std::string region_tables() { return tables<RegionPack>(); }
 
 }  // namespace plateforge

@@ -193,6 +193,66 @@ struct TrainConfig {
   }
 };
 
+// Fine-grained pruning: which weights become zero, and when.
+struct PruneConfig {
+  std::string allocation = "none";
+  double ratio = 0.5;
+  std::vector<std::string> layers = {};
+  std::string scores = "magnitude";
+  std::string pattern = "";
+  double max_drop = 0;
+  int64_t max_bytes = 0;
+  int64_t calibration = 512;
+  std::string schedule = "cubic";
+  int64_t begin = 0;
+  int64_t end = 0;
+  int64_t every = 50;
+  int64_t rounds = 5;
+  std::vector<int64_t> milestones = {};
+
+  template <class V>
+  void visit(V& v) {
+    v("allocation", allocation,
+      "how the zeros are shared out among the layers; none = only those of the start stay",
+      one_of({"none", "layers", "uniform", "global", "norm_global", "erk", "lamp", "sensitivity"}));
+    v("ratio", ratio, "share of the weights that becomes zero; below 1", in_range(0.0, 1.0));
+    v("layers", layers, "list of PREFIX=RATIO, layers that have their own ratio", Anything{});
+    v("scores", scores, "which weights of a layer go first",
+      one_of({"magnitude", "wanda", "second_order"}));
+    v("pattern", pattern, "N:M along the input channels instead of a ratio, such as 2:4",
+      Anything{});
+    v("max_drop", max_drop,
+      "lower the ratio until exact match falls no further on the calibration plates; 0 = off",
+      in_range(0.0, 1.0));
+    v("max_bytes", max_bytes,
+      "raise the ratio until the packed int8 weights are this small; 0 = off", in_range(0, 1e12));
+    v("calibration", calibration, "training plates to measure on", in_range(16, 1e6));
+    v("schedule", schedule, "how the ratio grows while training",
+      one_of({"one_shot", "cubic", "exponential", "multi_step", "iterative"}));
+    v("begin", begin, "update after which the first weights go", in_range(0, 1e9));
+    v("end", end, "update after which the last ones go; 0 = two thirds of the run",
+      in_range(0, 1e9));
+    v("every", every, "updates between two cuts of cubic and exponential", in_range(1, 1e9));
+    v("rounds", rounds, "cuts of iterative", in_range(1, 1000));
+    v("milestones", milestones, "updates at which multi_step cuts, in equal parts",
+      in_range(0, 1e9));
+  }
+};
+
+// Learning from another model's outputs beside the labels.
+struct DistillConfig {
+  std::string teacher = "";
+  double weight = 1;
+  double temperature = 2;
+
+  template <class V>
+  void visit(V& v) {
+    v("teacher", teacher, "model file to learn from; empty = off", Anything{});
+    v("weight", weight, "factor of its loss beside the labels'", in_range(0.0, 1000.0));
+    v("temperature", temperature, "softens both outputs", in_range(0.01, 100.0));
+  }
+};
+
 // The whole of a run; `config.yaml` in a run folder is this, resolved.
 struct RunConfig {
   std::string task = "ctc_reader";
@@ -204,6 +264,8 @@ struct RunConfig {
   ModelConfig model;
   OptimConfig optim;
   TrainConfig train;
+  PruneConfig prune;
+  DistillConfig distill;
 
   template <class V>
   void visit(V& v) {
@@ -216,6 +278,8 @@ struct RunConfig {
     v("model", model, "network", Anything{});
     v("optim", optim, "update rule and schedule", Anything{});
     v("train", train, "length, validation, checkpoints", Anything{});
+    v("prune", prune, "weights that become zero", Anything{});
+    v("distill", distill, "a model to learn from", Anything{});
   }
 };
 

@@ -3,6 +3,7 @@
 #include "configs/atomic_file.h"
 #include "configs/error.h"
 #include "configs/paths.h"
+#include "configs/prune_sweep.h"
 #include "configs/suggest.h"
 #include "configs/yaml_reader.h"
 #include "configs/yaml_writer.h"
@@ -12,7 +13,8 @@ namespace plateforge {
 namespace {
 
 // "a.b=c" becomes the document {a: {b: c}}, read over the config like a second file.
-void apply_override(const std::string& text, RunConfig& config) {
+template <class Config>
+void apply_override(const std::string& text, Config& config) {
   const std::string origin = "--set " + text;
   const size_t equals = text.find('=');
   require(equals != std::string::npos && equals > 0, origin, ": expected section.key=value");
@@ -35,32 +37,47 @@ void apply_override(const std::string& text, RunConfig& config) {
   source.require_no_unknown_keys();
 }
 
-}  // namespace
-
-RunConfig read_run_config(const std::filesystem::path& file,
-                          const std::vector<std::string>& overrides) {
-  const auto found = find_config(file.string());
-  require(!found.empty(), "no config file '", file.string(),
-          "'; shipped: ", known_names(file.string(), known_configs("")));
-  return parse_run_config(read_file(found), found.string(), overrides);
-}
-
-RunConfig parse_run_config(const std::string& yaml, const std::string& origin,
-                           const std::vector<std::string>& overrides) {
+template <class Config>
+Config parse(const std::string& yaml, const std::string& origin,
+             const std::vector<std::string>& overrides) {
   YamlSource source(origin);
-  RunConfig config;
+  Config config;
   read_yaml(yaml, source, config);
   for (const auto& text : overrides) apply_override(text, config);
   return config;
 }
 
+template <class Config>
+Config read(const std::filesystem::path& file, const std::vector<std::string>& overrides) {
+  const auto found = find_config(file.string());
+  require(!found.empty(), "no config file '", file.string(),
+          "'; shipped: ", known_names(file.string(), known_configs("")));
+  return parse<Config>(read_file(found), found.string(), overrides);
+}
+
+}  // namespace
+
+RunConfig read_run_config(const std::filesystem::path& file,
+                          const std::vector<std::string>& overrides) {
+  return read<RunConfig>(file, overrides);
+}
+
+RunConfig parse_run_config(const std::string& yaml, const std::string& origin,
+                           const std::vector<std::string>& overrides) {
+  return parse<RunConfig>(yaml, origin, overrides);
+}
+
+PruneSweepConfig read_prune_sweep(const std::filesystem::path& file,
+                                  const std::vector<std::string>& overrides) {
+  return read<PruneSweepConfig>(file, overrides);
+}
+
+std::string write_prune_sweep(const PruneSweepConfig& config) { return write_yaml(config); }
+
 std::string write_run_config(const RunConfig& config) { return write_yaml(config); }
 
 ModelConfig parse_model_config(const std::string& yaml, const std::string& origin) {
-  YamlSource source(origin);
-  ModelConfig config;
-  read_yaml(yaml, source, config);
-  return config;
+  return parse<ModelConfig>(yaml, origin, {});
 }
 
 std::string write_model_config(const ModelConfig& config) { return write_yaml(config); }

@@ -29,5 +29,7 @@ std::string write_model_config(const ModelConfig& config);
 std::string option_tables();
 // The same for region packs (configs/regions/*.yaml).
 std::string region_tables();
+// The same for `prune --sweep` (configs/prune_sweep.yaml).
+std::string sweep_tables();
 
 }  // namespace plateforge

@@ -1,6 +1,7 @@
 #include "data/plot.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <opencv2/imgcodecs.hpp>
@@ -70,7 +71,7 @@ void put_text(cv::Mat& image, const std::string& text, cv::Point at, Align align
   cv::putText(image, text, at, cv::FONT_HERSHEY_SIMPLEX, kScale, colour, 1, cv::LINE_AA);
 }
 
-void draw_axes(cv::Mat& image, const LinePlot& plot, const Axis& x, const Axis& y) {
+void draw_axes(cv::Mat& image, const auto& plot, const Axis& x, const Axis& y) {
   for (const double tick : x.ticks()) {
     const int at = x.pixel(tick);
     cv::line(image, {at, kArea.y}, {at, kArea.br().y}, kGrid);
@@ -99,7 +100,59 @@ void draw_marks(cv::Mat& image, const LinePlot& plot, const Axis& x) {
   }
 }
 
+const std::array<cv::Scalar, 8> kPalette = {
+    cv::Scalar(180, 119, 31), {14, 127, 255}, {44, 160, 44},   {40, 39, 214},
+    {189, 103, 148},          {75, 86, 140},  {194, 119, 227}, {127, 127, 127}};
+
+void draw_series(cv::Mat& image, const SeriesPlot::Series& series, const cv::Scalar& colour,
+                 const Axis& x, const Axis& y) {
+  std::vector<cv::Point> points;
+  for (size_t i = 0; i < series.x.size(); ++i) {
+    points.emplace_back(x.pixel(series.x[i]), y.pixel(series.y[i]));
+    cv::circle(image, points[i], 4, colour, cv::FILLED, cv::LINE_AA);
+    if (series.low.empty()) continue;
+    cv::line(image, {points[i].x, y.pixel(series.low[i])}, {points[i].x, y.pixel(series.high[i])},
+             colour, 1, cv::LINE_AA);
+  }
+  cv::polylines(image, points, false, colour, 1, cv::LINE_AA);
+}
+
+void write_png(const std::filesystem::path& file, const cv::Mat& image) {
+  std::vector<uint8_t> png;
+  cv::imencode(".png", image, png);
+  write_file_atomically(file,
+                        std::string_view(reinterpret_cast<const char*>(png.data()), png.size()));
+}
+
 }  // namespace
+
+void write_series_plot(const std::filesystem::path& file, const SeriesPlot& plot) {
+  std::vector<double> all_x, all_y;
+  for (const auto& series : plot.series) {
+    all_x.insert(all_x.end(), series.x.begin(), series.x.end());
+    for (const auto* values : {&series.y, &series.low, &series.high})
+      all_y.insert(all_y.end(), values->begin(), values->end());
+    if (series.x.size() != series.y.size() || series.low.size() != series.high.size() ||
+        (!series.low.empty() && series.low.size() != series.y.size()))
+      throw std::logic_error("write_series_plot: lists of one series differ in length");
+  }
+  const auto finite = [](double value) { return std::isfinite(value); };
+  if (all_x.empty() || !std::all_of(all_x.begin(), all_x.end(), finite) ||
+      !std::all_of(all_y.begin(), all_y.end(), finite))
+    throw std::logic_error("write_series_plot: nothing to draw, or values that are not finite");
+  const Axis x(all_x, false, kArea.x + 12, kArea.br().x - 12);
+  const Axis y(all_y, false, kArea.br().y - 12, kArea.y + 12);
+  cv::Mat image(kSize, CV_8UC3, cv::Scalar::all(255));
+  draw_axes(image, plot, x, y);
+  int row = 0;
+  for (const auto& series : plot.series) {
+    const auto& colour = kPalette[static_cast<size_t>(row) % kPalette.size()];
+    draw_series(image, series, colour, x, y);
+    put_text(image, series.name, {kArea.br().x - 12, kArea.br().y - 12 - 18 * row++}, Align::kRight,
+             colour);
+  }
+  write_png(file, image);
+}
 
 void write_line_plot(const std::filesystem::path& file, const LinePlot& plot) {
   const auto drawable = [&](const std::vector<double>& values, bool positive) {
@@ -120,10 +173,7 @@ void write_line_plot(const std::filesystem::path& file, const LinePlot& plot) {
   }
   cv::polylines(image, points, false, kLine, 2, cv::LINE_AA);
   draw_marks(image, plot, x);
-  std::vector<uint8_t> png;
-  cv::imencode(".png", image, png);
-  write_file_atomically(file,
-                        std::string_view(reinterpret_cast<const char*>(png.data()), png.size()));
+  write_png(file, image);
 }
 
 }  // namespace plateforge

@@ -6,11 +6,19 @@
 #include <vector>
 
 #include "configs/error.h"
+#include "export/onnx_fields.h"
+#include "models/graph/graph.h"
 
 namespace plateforge {
 namespace {
 
 using torch::Tensor;
+
+// What a node computes: mostly one tensor.
+struct Results : std::vector<Tensor> {
+  Results(Tensor only) : vector{std::move(only)} {}
+  Results(std::initializer_list<Tensor> all) : vector(all) {}
+};
 
 // One node at work: its inputs and typed access to its attributes.
 class Call {
@@ -48,17 +56,22 @@ class Call {
 };
 
 // Begin pads then end pads, {top, left, bottom, right}; torch::pad wants the last axis first.
-Tensor padded(const Call& call, double fill) {
+Tensor padded(const Tensor& x, const Call& call, double fill) {
   const auto pads = call.list("pads", {0, 0, 0, 0});
   require(pads.size() == 4, "pads must be four numbers");
-  if (pads == std::vector<int64_t>{0, 0, 0, 0}) return call[0];
-  return torch::constant_pad_nd(call[0], {pads[1], pads[3], pads[0], pads[2]}, fill);
+  if (pads == std::vector<int64_t>{0, 0, 0, 0}) return x;
+  return torch::constant_pad_nd(x, {pads[1], pads[3], pads[0], pads[2]}, fill);
+}
+
+Tensor convolve(const Call& call, const Tensor& padded_x, const Tensor& weight,
+                const Tensor& bias) {
+  return torch::conv2d(padded_x, weight, bias, call.list("strides", {1, 1}),
+                       std::vector<int64_t>{0, 0}, call.list("dilations", {1, 1}),
+                       call.get<int64_t>("group", 1));
 }
 
 Tensor conv(const Call& call) {
-  return torch::conv2d(padded(call, 0), call[1], call.optional(2), call.list("strides", {1, 1}),
-                       std::vector<int64_t>{0, 0}, call.list("dilations", {1, 1}),
-                       call.get<int64_t>("group", 1));
+  return convolve(call, padded(call[0], call, 0), call[1], call.optional(2));
 }
 
 Tensor gemm(const Call& call) {
@@ -74,7 +87,7 @@ Tensor batch_normalization(const Call& call) {
 }
 
 Tensor max_pool(const Call& call) {
-  return torch::max_pool2d(padded(call, -std::numeric_limits<double>::infinity()),
+  return torch::max_pool2d(padded(call[0], call, -std::numeric_limits<double>::infinity()),
                            call.list("kernel_shape", {}), call.list("strides", {1, 1}));
 }
 
@@ -82,15 +95,14 @@ Tensor average_pool(const Call& call) {
   const auto pool = [&](const Tensor& x) {
     return torch::avg_pool2d(x, call.list("kernel_shape", {}), call.list("strides", {1, 1}));
   };
-  const auto mean = pool(padded(call, 0));
+  const auto mean = pool(padded(call[0], call, 0));
   if (call.get<int64_t>("count_include_pad", 0)) return mean;
-  const auto ones = Call(OnnxNode{"", "", {}, {}, {{"pads", call.list("pads", {0, 0, 0, 0})}}},
-                         {torch::ones_like(call[0])});
-  return mean / pool(padded(ones, 0));
+  return mean / pool(padded(torch::ones_like(call[0]), call, 0));
 }
 
-Tensor reduce_mean(const Call& call) {
-  return call[0].mean(call.list("axes", {}), call.get<int64_t>("keepdims", 1) != 0);
+Tensor reduce_mean(const Call& call) {  // axes are an attribute below opset 18
+  const auto axes = call.has(1) ? call.integers(1) : call.list("axes", {});
+  return call[0].mean(axes, call.get<int64_t>("keepdims", 1) != 0);
 }
 
 Tensor slice(const Call& call) {
@@ -123,18 +135,100 @@ Tensor clip(const Call& call) {
   return x;
 }
 
-using Operator = std::function<Tensor(const Call&)>;
+// A scale or zero point along the axis that it belongs to.
+Tensor along_axis(const Tensor& values, const Call& call) {
+  if (values.dim() == 0 || values.numel() == 1) return values.reshape({});
+  Shape shape(static_cast<size_t>(call[0].dim()), 1);
+  const auto axis = call.get<int64_t>("axis", 1);
+  require(axis >= 0 && axis < call[0].dim() && call[0].size(axis) == values.size(0), "a scale of ",
+          values.numel(), " values does not fit axis ", axis, " of ",
+          shape_text(call[0].sizes().vec()));
+  shape[static_cast<size_t>(axis)] = -1;
+  return values.reshape(shape);
+}
+
+struct IntegerRange {
+  double low, high;
+};
+
+IntegerRange range_of(torch::ScalarType type) {
+  switch (type) {
+    case torch::kByte:
+      return {0, 255};
+    case torch::kChar:
+      return {-128, 127};
+    case torch::kUInt16:
+      return {0, 65535};
+    case torch::kShort:
+      return {-32768, 32767};
+    default:
+      fail("values cannot be quantised to ", c10::toString(type));
+  }
+}
+
+Tensor quantize_linear(const Call& call) {  // round() takes ties to even
+  const auto type = call.has(2) ? call[2].scalar_type() : torch::kByte;
+  const auto range = range_of(type);
+  const auto zero = call.has(2) ? along_axis(call[2], call).to(torch::kFloat) : torch::zeros({});
+  return ((call[0] / along_axis(call[1], call)).round() + zero)
+      .clamp(range.low, range.high)
+      .to(type);
+}
+
+Tensor dequantize_linear(const Call& call) {
+  auto steps = call[0].to(torch::kInt);
+  if (call.has(2)) steps = steps - along_axis(call[2].to(torch::kInt), call);
+  return steps.to(torch::kFloat) * along_axis(call[1], call);
+}
+
+Results dynamic_quantize_linear(const Call& call) {
+  const auto low = call[0].min().clamp_max(0), high = call[0].max().clamp_min(0);
+  const auto range = high - low;
+  const auto scale = torch::where(range == 0, torch::ones_like(range), range / 255);
+  const auto zero = (-low / scale).round().clamp(0, 255);
+  const auto steps = ((call[0] / scale).round() + zero).clamp(0, 255);
+  return {steps.to(torch::kByte), scale, zero.to(torch::kByte)};
+}
+
+// Integers of input `index` less their zero point, in double: sums of products stay exact.
+Tensor centred(const Call& call, size_t index, size_t zero_point) {
+  const auto steps = call[index].to(torch::kDouble);
+  if (!call.has(zero_point)) return steps;
+  require(call[zero_point].numel() == 1, "only one zero point for all is known");
+  return steps - call[zero_point].to(torch::kDouble).reshape({});
+}
+
+Tensor conv_integer(const Call& call) {
+  const auto x = padded(centred(call, 0, 2), call, 0);
+  return convolve(call, x, centred(call, 1, 3), {}).to(torch::kInt);
+}
+
+Tensor matmul_integer(const Call& call) {
+  return torch::matmul(centred(call, 0, 2), centred(call, 1, 3)).to(torch::kInt);
+}
+
+Tensor cast(const Call& call) {
+  const auto type = onnx::scalar_type(static_cast<int32_t>(call.get<int64_t>("to", 0)));
+  require(type.has_value(), "cast to the unknown type code ", call.get<int64_t>("to", 0));
+  return call[0].to(*type);
+}
+
+using Operator = std::function<Results(const Call&)>;
 
 const std::map<std::string, Operator>& operators() {
   static const std::map<std::string, Operator> table = {
       {"Add", [](const Call& in) { return in[0] + in[1]; }},
       {"AveragePool", average_pool},
       {"BatchNormalization", batch_normalization},
+      {"Cast", cast},
       {"Clip", clip},
       {"Concat",
        [](const Call& in) { return torch::cat(in.inputs(), in.get<int64_t>("axis", 0)); }},
       {"Conv", conv},
+      {"ConvInteger", conv_integer},
+      {"DequantizeLinear", dequantize_linear},
       {"Div", [](const Call& in) { return in[0] / in[1]; }},
+      {"DynamicQuantizeLinear", dynamic_quantize_linear},
       {"Gemm", gemm},
       {"GlobalAveragePool",
        [](const Call& in) {
@@ -143,8 +237,10 @@ const std::map<std::string, Operator>& operators() {
       {"Identity", [](const Call& in) { return in[0]; }},
       {"LogSoftmax", [](const Call& in) { return in[0].log_softmax(in.get<int64_t>("axis", -1)); }},
       {"MatMul", [](const Call& in) { return torch::matmul(in[0], in[1]); }},
+      {"MatMulInteger", matmul_integer},
       {"MaxPool", max_pool},
       {"Mul", [](const Call& in) { return in[0] * in[1]; }},
+      {"QuantizeLinear", quantize_linear},
       {"ReduceMean", reduce_mean},
       {"Relu", [](const Call& in) { return in[0].relu(); }},
       {"Reshape", reshape},
@@ -165,7 +261,7 @@ std::string known_operators() {
   return known;
 }
 
-Tensor run_node(const OnnxNode& node, std::vector<Tensor> inputs, const std::string& origin) {
+Results run_node(const OnnxNode& node, std::vector<Tensor> inputs, const std::string& origin) {
   const auto where = [&] { return origin + ": node '" + node.name + "' (" + node.op_type + "): "; };
   try {
     return operators().at(node.op_type)(Call(node, std::move(inputs)));
@@ -197,7 +293,10 @@ Tensor OnnxInterpreter::run(const Tensor& input) const {
   for (const auto& node : model_.nodes) {
     std::vector<Tensor> inputs;
     for (const auto& name : node.inputs) inputs.push_back(values.at(name));
-    values[node.outputs[0]] = run_node(node, std::move(inputs), origin_);
+    const auto results = run_node(node, std::move(inputs), origin_);
+    require(node.outputs.size() <= results.size(), origin_, ": node '", node.name, "' (",
+            node.op_type, ") names ", node.outputs.size(), " outputs, it has ", results.size());
+    for (size_t i = 0; i < node.outputs.size(); ++i) values[node.outputs[i]] = results[i];
   }
   return values.at(model_.outputs[0].name);
 }

@@ -9,7 +9,8 @@
 namespace plateforge {
 
 // Runs an ONNX graph node by node with LibTorch, after the operator descriptions at
-// https://onnx.ai/onnx/operators (opset 13). Slow and plain on purpose: it judges what was written.
+// https://onnx.ai/onnx/operators (opset 13 to 21). Slow and plain on purpose: it judges what was
+// written.
 class OnnxInterpreter {
  public:
   // Throws Error for an operator it does not know, listing those it does. `origin` names the file.

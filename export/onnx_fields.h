@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <optional>
 
-// Field numbers and codes of onnx.proto (IR 7) that we write and read.
+// Field numbers and codes of onnx.proto that we write and read.
 namespace plateforge::onnx {
 
 namespace model {
@@ -78,7 +78,8 @@ struct DataType {
   int32_t code;
 };
 inline constexpr DataType kDataTypes[] = {
-    {torch::kFloat, 1}, {torch::kByte, 2}, {torch::kChar, 3}, {torch::kInt, 6}, {torch::kLong, 7}};
+    {torch::kFloat, 1}, {torch::kByte, 2}, {torch::kChar, 3}, {torch::kUInt16, 4},
+    {torch::kShort, 5}, {torch::kInt, 6},  {torch::kLong, 7}, {torch::kHalf, 10}};
 
 inline int32_t data_type(torch::ScalarType type) {
   for (const auto& known : kDataTypes) {

@@ -35,8 +35,7 @@ struct OnnxModel {
   std::string producer_name, producer_version, graph_name, doc_string;
   std::map<std::string, std::string> metadata;  // metadata_props
   std::vector<OnnxValue> inputs, outputs;
-  std::vector<std::pair<std::string, torch::Tensor>>
-      initializers;  // float32, int64, int32, int8, uint8
+  std::vector<std::pair<std::string, torch::Tensor>> initializers;  // of a type in onnx::kDataTypes
   std::vector<OnnxNode> nodes;
 };
 

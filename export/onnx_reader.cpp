@@ -319,9 +319,8 @@ void check(const OnnxModel& model) {
       require(input.empty() || known.count(input), "node '", node.name, "' (", node.op_type,
               ") reads '", input, "', which nothing before it computes");
     }
-    require(node.outputs.size() == 1, "node '", node.name, "' (", node.op_type, ") has ",
-            node.outputs.size(), " outputs, expected 1");
-    known.insert(node.outputs[0]);
+    require(!node.outputs.empty(), "node '", node.name, "' (", node.op_type, ") has no outputs");
+    known.insert(node.outputs.begin(), node.outputs.end());
   }
   for (const auto& output : model.outputs) {
     require(known.count(output.name), "the output '", output.name, "' is computed by no node");

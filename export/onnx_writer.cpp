@@ -108,6 +108,20 @@ Shape both_ends(const Shape& padding) {
   return pads;
 }
 
+std::map<std::string, OnnxAttribute> conv_attributes(const Shape& kernel, const op::Conv& conv) {
+  // kernel_shape could be inferred from the weight, but OpenCV 4.6 demands it.
+  return {{"kernel_shape", kernel},
+          {"strides", conv.stride},
+          {"pads", both_ends(conv.padding)},
+          {"dilations", conv.dilation},
+          {"group", conv.groups}};
+}
+
+std::map<std::string, OnnxAttribute> axis_attribute(int64_t axis) {
+  if (axis < 0) return {};
+  return {{"axis", axis}};
+}
+
 }  // namespace
 
 std::string encode_onnx(const OnnxModel& model) {
@@ -131,7 +145,11 @@ std::string encode_onnx(const OnnxModel& model) {
   return bytes;
 }
 
-OnnxBuilder::OnnxBuilder(int64_t opset) { model_.opset = opset; }
+OnnxBuilder::OnnxBuilder(int64_t opset) {
+  model_.opset = opset;
+  // The oldest format that may hold the opset: old runtimes refuse newer ones than they know.
+  model_.ir_version = opset >= 21 ? 10 : opset >= 19 ? 9 : opset >= 15 ? 8 : 7;
+}
 
 Edge OnnxBuilder::input(const std::string& name, const Shape& shape) {
   model_.inputs.push_back({name, shape});
@@ -151,13 +169,7 @@ Edge OnnxBuilder::conv(const std::string& name, const Edge& x, const Edge& weigh
                        const Shape& kernel, const op::Conv& conv) {
   std::vector<Edge> inputs{x, weight};
   if (bias) inputs.push_back(*bias);
-  // kernel_shape could be inferred from the weight, but OpenCV 4.6 demands it.
-  return append("Conv", name, inputs,
-                {{"kernel_shape", kernel},
-                 {"strides", conv.stride},
-                 {"pads", both_ends(conv.padding)},
-                 {"dilations", conv.dilation},
-                 {"group", conv.groups}});
+  return append("Conv", name, inputs, conv_attributes(kernel, conv));
 }
 
 Edge OnnxBuilder::gemm(const std::string& name, const Edge& x, const Edge& weight,
@@ -196,9 +208,12 @@ Edge OnnxBuilder::global_average_pool(const std::string& name, const Edge& x) {
 }
 
 Edge OnnxBuilder::reduce_mean(const std::string& name, const Edge& x, const op::Mean& mean) {
-  // Axes are an attribute below opset 18.
-  return append("ReduceMean", name, {x},
-                {{"axes", mean.axes}, {"keepdims", int64_t{mean.keep_axes}}});
+  std::map<std::string, OnnxAttribute> attributes{{"keepdims", int64_t{mean.keep_axes}}};
+  if (model_.opset >= 18) {
+    return append("ReduceMean", name, {x, integers(name + ".axes", mean.axes)}, attributes);
+  }
+  attributes["axes"] = mean.axes;
+  return append("ReduceMean", name, {x}, attributes);
 }
 
 Edge OnnxBuilder::slice(const std::string& name, const Edge& x, const op::Slice& slice) {
@@ -263,6 +278,39 @@ Edge OnnxBuilder::mul(const std::string& name, const Edge& a, const Edge& b) {
 
 Edge OnnxBuilder::div(const std::string& name, const Edge& a, const Edge& b) {
   return append("Div", name, {a, b});
+}
+
+Edge OnnxBuilder::quantize_linear(const std::string& name, const Edge& x, const Edge& scale,
+                                  const Edge& zero_point, int64_t axis) {
+  return append("QuantizeLinear", name, {x, scale, zero_point}, axis_attribute(axis));
+}
+
+Edge OnnxBuilder::dequantize_linear(const std::string& name, const Edge& x, const Edge& scale,
+                                    const Edge& zero_point, int64_t axis) {
+  return append("DequantizeLinear", name, {x, scale, zero_point}, axis_attribute(axis));
+}
+
+OnnxBuilder::DynamicallyQuantized OnnxBuilder::dynamic_quantize_linear(const std::string& name,
+                                                                       const Edge& x) {
+  const DynamicallyQuantized result{{name}, {name + ".scale"}, {name + ".zero_point"}};
+  append("DynamicQuantizeLinear", name, {x});
+  model_.nodes.back().outputs = {result.values.name, result.scale.name, result.zero_point.name};
+  return result;
+}
+
+Edge OnnxBuilder::conv_integer(const std::string& name, const DynamicallyQuantized& x,
+                               const Edge& weight, const Shape& kernel, const op::Conv& conv) {
+  return append("ConvInteger", name, {x.values, weight, x.zero_point},
+                conv_attributes(kernel, conv));
+}
+
+Edge OnnxBuilder::matmul_integer(const std::string& name, const DynamicallyQuantized& a,
+                                 const Edge& b) {
+  return append("MatMulInteger", name, {a.values, b, a.zero_point});
+}
+
+Edge OnnxBuilder::cast(const std::string& name, const Edge& x, torch::ScalarType type) {
+  return append("Cast", name, {x}, {{"to", int64_t{onnx::data_type(type)}}});
 }
 
 Edge OnnxBuilder::append(const char* op_type, const std::string& name,

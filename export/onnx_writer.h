@@ -54,6 +54,23 @@ class OnnxBuilder {
   Edge mul(const std::string& name, const Edge& a, const Edge& b);
   Edge div(const std::string& name, const Edge& a, const Edge& b);
 
+  // Scale and zero point []: no axis; [extent of axis]: that axis. The zero point's type is that of
+  // the integers.
+  Edge quantize_linear(const std::string& name, const Edge& x, const Edge& scale,
+                       const Edge& zero_point, int64_t axis = -1);
+  Edge dequantize_linear(const std::string& name, const Edge& x, const Edge& scale,
+                         const Edge& zero_point, int64_t axis = -1);
+  struct DynamicallyQuantized {
+    Edge values, scale, zero_point;  // 0..255; two scalars
+  };
+  // The outputs are called `name`, name.scale and name.zero_point.
+  DynamicallyQuantized dynamic_quantize_linear(const std::string& name, const Edge& x);
+  // Integer products of dynamically quantised x and signed integers without a zero point -> int32.
+  Edge conv_integer(const std::string& name, const DynamicallyQuantized& x, const Edge& weight,
+                    const Shape& kernel, const op::Conv& conv);
+  Edge matmul_integer(const std::string& name, const DynamicallyQuantized& a, const Edge& b);
+  Edge cast(const std::string& name, const Edge& x, torch::ScalarType type);
+
   OnnxModel& model() { return model_; }
 
  private:

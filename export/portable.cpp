@@ -2,7 +2,6 @@
 
 #include <optional>
 
-#include "models/graph/passes.h"
 #include "models/graph/rewriter.h"
 
 namespace plateforge {
@@ -142,11 +141,6 @@ void spell_portably(Graph& graph) {
   spell_scaling_by_mean(graph);
   spell_column_means(graph);
   spell_clamps(graph);
-}
-
-void prepare_for_export(Graph& graph) {
-  simplify(graph);
-  spell_portably(graph);
 }
 
 }  // namespace plateforge

@@ -15,7 +15,4 @@ namespace plateforge {
 // * a clamp, as two ReLUs: OpenCV 4.6 refuses Clip with bounds as inputs.
 void spell_portably(Graph& graph);
 
-// simplify(), then spell_portably().
-void prepare_for_export(Graph& graph);
-
 }  // namespace plateforge

@@ -3,19 +3,28 @@
 #include <string>
 #include <vector>
 
+#include "export/emitter.h"
+
 namespace plateforge {
 
 // How far a written file may be from the network it came from.
 struct ParityBounds {
-  double logit_difference = 0;  // largest |logit - LibTorch logit|, absolute
-  double different_texts = 0;   // share of plates that read otherwise
-  double exact_match_drop = 0;  // exact match of LibTorch minus that of the file
+  double logit_difference = 0;           // largest |logit - LibTorch logit|
+  double relative_logit_difference = 0;  // the same as a share of the largest |logit|; either holds
+  double different_texts = 0;            // share of plates that read otherwise
+  double exact_match_drop = 0;           // exact match of LibTorch minus that of the file
 };
 
 // A kind of file that `export` writes.
 struct Profile {
   std::string name, description;
-  ParityBounds bounds;
+  std::vector<std::string> runtimes;  // that it is made for
+  std::string holds;                  // what natural_profile() says of the graphs it takes
+  bool portable = false;              // spelled for OpenCV 4.6 too
+  bool arranged = false;              // quantisers arranged for integer kernels
+  bool half = false;                  // weights and arithmetic in 16-bit floats
+  QuantizedSpelling spelling = {};
+  ParityBounds bounds = {};
 };
 
 const std::vector<Profile>& profiles();

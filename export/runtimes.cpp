@@ -88,9 +88,19 @@ const std::vector<std::string>& runtime_names() {
 }
 
 void check_runtime(const std::string& name) {
+  if (table().count(name)) return;
+  require(name != "openvino",
+          "runtime 'openvino' is not in this build, which found no OpenVINO: `./dev test` installs "
+          "it, then build again");
+  require(name != "onnxruntime" && name != "tvm", "runtime '", name,
+          "' does not run inside plateforge: tests/bench/runtimes.py runs files "
+          "in it");
+  require(name != "tensorrt",
+          "runtime 'tensorrt' does not run inside plateforge: export --bundle tensorrt writes the "
+          "trtexec line and a sample to prove the engine with");
   std::string known;
   for (const auto& runtime : runtime_names()) known.append(" ").append(runtime);
-  require(table().count(name), "no runtime '", name, "' in this build; known:", known);
+  fail("no runtime '", name, "' in this build; known:", known);
 }
 
 RuntimePtr open_runtime(const std::string& name, const std::filesystem::path& file) {

@@ -10,6 +10,8 @@
 #include <utility>
 
 #include "configs/error.h"
+#include "export/fingerprint.h"
+#include "export/onnx_export.h"
 #include "export/onnx_reader.h"
 #include "export/runtimes.h"
 #include "models/decode/ctc.h"
@@ -22,21 +24,10 @@ using torch::Tensor;
 
 constexpr int64_t kOpenBatch = 16;  // plates at once for a file whose batch is open
 
-std::vector<std::string> texts_of(const Tensor& logits, const Region& region) {
-  const auto values = logits.contiguous();  // [N, C, T]
-  const auto classes = values.size(1), steps = values.size(2);
-  std::vector<std::string> texts;
-  for (int64_t n = 0; n < values.size(0); ++n) {
-    const LogProbs view{values[n].data_ptr<float>(), steps, classes, 1, steps};
-    texts.push_back(region.decode(ctc_greedy(view, region.blank()).symbols));
-  }
-  return texts;
-}
-
-// LibTorch's answers to one batch.
-struct Reference {
+// What a batch is measured by: the model's logits, the reference's texts, the labels.
+struct Expected {
   Tensor logits;
-  std::vector<std::string> texts;
+  std::vector<std::string> texts, labels;
 };
 
 // A runtime under test with its running comparison. After a refusal it takes no more batches.
@@ -47,36 +38,35 @@ class Candidate {
     attempt([&] { runtime_ = open_runtime(name, file); });
   }
 
-  void compare(const Tensor& images, int64_t used, const Reference& reference,
-               const std::vector<std::string>& labels, const Region& region) {
+  void compare(const Tensor& images, const Expected& expected, const Region& region) {
     if (!parity_.refusal.empty()) return;
     attempt([&] {
       const auto logits = runtime_->run(images);
-      require(logits.sizes() == reference.logits.sizes(), parity_.runtime, " answers with shape ",
+      require(logits.sizes() == expected.logits.sizes(), parity_.runtime, " answers with shape ",
               shape_text(logits.sizes().vec()), ", the model with ",
-              shape_text(reference.logits.sizes().vec()));
-      add(logits.slice(0, 0, used), reference, labels, region);
+              shape_text(expected.logits.sizes().vec()));
+      add(logits, expected, region);
     });
   }
 
   RuntimeParity& parity() { return parity_; }
 
  private:
-  void add(const Tensor& logits, const Reference& reference, const std::vector<std::string>& labels,
-           const Region& region) {
-    const auto expected = reference.logits.slice(0, 0, logits.size(0));
+  void add(const Tensor& all_logits, const Expected& expected, const Region& region) {
+    const auto used = static_cast<int64_t>(expected.texts.size());  // the rest fills the batch up
+    const auto logits = all_logits.slice(0, 0, used), wanted = expected.logits.slice(0, 0, used);
     // The same infinity or NaN in both agrees; any other non-finite value is an infinite
     // difference.
-    const auto same = (logits == expected) | (logits.isnan() & expected.isnan());
-    const auto gap = torch::where(same, 0.0, (logits - expected).abs().to(torch::kDouble));
+    const auto same = (logits == wanted) | (logits.isnan() & wanted.isnan());
+    const auto gap = torch::where(same, 0.0, (logits - wanted).abs().to(torch::kDouble));
     const auto largest = torch::nan_to_num(gap, INFINITY).max().item<double>();
     parity_.max_abs_logit_difference = std::max(parity_.max_abs_logit_difference, largest);
-    const auto texts = texts_of(logits, region);
+    const auto texts = greedy_texts(logits, region);
     for (size_t i = 0; i < texts.size(); ++i) {
-      parity_.same_text += texts[i] == reference.texts[i];
-      parity_.correct += texts[i] == labels[i];
+      parity_.same_text += texts[i] == expected.texts[i];
+      parity_.correct += texts[i] == expected.labels[i];
     }
-    parity_.samples += logits.size(0);
+    parity_.samples += used;
   }
 
   void attempt(const auto& action) {
@@ -95,18 +85,20 @@ double share(int64_t part, int64_t whole) {
   return whole ? static_cast<double>(part) / static_cast<double>(whole) : 0;
 }
 
-void check_bounds(RuntimeParity& parity, int64_t reference_correct, const ParityBounds& bounds) {
+void check_bounds(RuntimeParity& parity, const ParityReport& report) {
   if (!parity.refusal.empty()) return;
+  const auto& bounds = report.bounds;
   const auto check = [&](const char* what, double value, double bound) {
     if (value <= bound) return;
     std::ostringstream text;
     text << what << " " << value << " is above " << bound;
     parity.violations.push_back(text.str());
   };
-  check("logit difference", parity.max_abs_logit_difference, bounds.logit_difference);
+  check("logit difference", parity.max_abs_logit_difference,
+        std::max(bounds.logit_difference, bounds.relative_logit_difference * report.max_abs_logit));
   check("share of different texts", share(parity.samples - parity.same_text, parity.samples),
         bounds.different_texts);
-  check("exact match drop", share(reference_correct - parity.correct, parity.samples),
+  check("exact match drop", share(report.reference_correct - parity.correct, parity.samples),
         bounds.exact_match_drop);
 }
 
@@ -136,20 +128,74 @@ Tensor fill_up(const Tensor& images, int64_t batch) {
   return torch::cat({images, torch::zeros(shape, images.options())}).contiguous();
 }
 
+std::vector<std::string> edits_of(const Model& model, const OnnxModel& onnx) {
+  std::vector<std::string> edits;
+  const auto& metadata = onnx.metadata;
+  const auto kept = metadata.find(kFingerprintKey);
+  if (kept != metadata.end() && kept->second != fingerprint(onnx))
+    edits.push_back("a tensor or node is not what was written: fingerprint " + fingerprint(onnx) +
+                    ", written " + kept->second);
+  for (const auto& [key, value] : onnx_metadata(model, "")) {
+    if (key == "profile" || key == "tool_version") continue;
+    const auto found = metadata.find(key);
+    if (found != metadata.end() && found->second != value)
+      edits.push_back("the metadata's '" + key + "' is not the model's");
+  }
+  return edits;
+}
+
+// Eval mode for the time of a comparison.
+class AtRest {
+ public:
+  explicit AtRest(const Model& model)
+      : network_(model.network), was_training_(network_->is_training()) {
+    network_->eval();
+  }
+  ~AtRest() { network_->train(was_training_); }
+  AtRest(const AtRest&) = delete;
+  AtRest& operator=(const AtRest&) = delete;
+
+ private:
+  NetworkPtr network_;
+  bool was_training_;
+};
+
+void check_reference(const Model& model, const Model& reference) {
+  require(reference.region.alphabet() == model.region.alphabet() &&
+              reference.config.width == model.config.width &&
+              reference.config.height == model.config.height,
+          "the reference has another alphabet or input size than the model");
+}
+
 }  // namespace
 
+std::vector<std::string> greedy_texts(const Tensor& logits, const Region& region) {
+  const auto values = logits.contiguous();  // [N, C, T]
+  const auto classes = values.size(1), steps = values.size(2);
+  std::vector<std::string> texts;
+  for (int64_t n = 0; n < values.size(0); ++n) {
+    const LogProbs view{values[n].data_ptr<float>(), steps, classes, 1, steps};
+    texts.push_back(region.decode(ctc_greedy(view, region.blank()).symbols));
+  }
+  return texts;
+}
+
 bool ParityReport::holds() const {
-  return std::all_of(runtimes.begin(), runtimes.end(),
-                     [](const RuntimeParity& parity) { return parity.holds(); });
+  return edits.empty() && std::all_of(runtimes.begin(), runtimes.end(),
+                                      [](const RuntimeParity& parity) { return parity.holds(); });
 }
 
 nlohmann::json ParityReport::to_json() const {
   nlohmann::json json = {{"samples", samples},
                          {"exact_match", share(correct, samples)},
+                         {"same_text", share(same_text, samples)},
+                         {"reference_exact_match", share(reference_correct, samples)},
                          {"max_abs_logit", max_abs_logit},
                          {"holds", holds()},
+                         {"edits", edits},
                          {"bounds",
                           {{"max_abs_logit_difference", bounds.logit_difference},
+                           {"relative_logit_difference", bounds.relative_logit_difference},
                            {"different_texts", bounds.different_texts},
                            {"exact_match_drop", bounds.exact_match_drop}}}};
   for (const auto& parity : runtimes) {
@@ -163,7 +209,7 @@ nlohmann::json ParityReport::to_json() const {
     entry["max_abs_logit_difference"] = parity.max_abs_logit_difference;
     entry["same_text"] = share(parity.same_text, parity.samples);
     entry["exact_match"] = share(parity.correct, parity.samples);
-    entry["exact_match_difference"] = share(parity.correct - correct, parity.samples);
+    entry["exact_match_difference"] = share(parity.correct - reference_correct, parity.samples);
     entry["violations"] = parity.violations;
   }
   return json;
@@ -180,7 +226,9 @@ std::string ParityReport::to_text() const {
         << std::setprecision(2) << difference << std::fixed << std::setprecision(4) << std::setw(12)
         << same << std::setw(13) << exact << "  " << verdict << "\n";
   };
-  row("libtorch", 0, 1, share(correct, samples),
+  if (!own_reference)
+    row("reference", 0, 1, share(reference_correct, samples), "texts are compared with these");
+  row("libtorch", 0, share(same_text, samples), share(correct, samples),
       "the model, " + std::to_string(samples) + " plates");
   for (const auto& parity : runtimes) {
     if (!parity.refusal.empty()) {
@@ -195,18 +243,23 @@ std::string ParityReport::to_text() const {
     row(parity.runtime, parity.max_abs_logit_difference, share(parity.same_text, parity.samples),
         share(parity.correct, parity.samples), verdict);
   }
+  for (const auto& edit : edits) out << "edited: " << edit << "\n";
   return out.str();
 }
 
 ParityReport verify_onnx(const Model& model, const std::filesystem::path& file,
                          const PlateStream& plates, const std::vector<std::string>& runtimes,
-                         const ParityBounds& bounds) {
+                         const ParityBounds& bounds, const Model* other) {
   const torch::NoGradGuard no_grad;
+  const auto& reference = other ? *other : model;
+  check_reference(model, reference);
   ParityReport report;
   report.bounds = bounds;
-  const auto batch = declared_batch(model, read_onnx(file), file);
-  const bool was_training = model.network->is_training();
-  model.network->eval();
+  report.own_reference = !other;
+  const auto onnx = read_onnx(file);
+  const auto batch = declared_batch(model, onnx, file);
+  report.edits = edits_of(model, onnx);
+  const AtRest model_at_rest(model), reference_at_rest(reference);
   std::vector<Candidate> candidates;
   for (const auto& name : runtimes) {
     check_runtime(name);  // an unknown name is the user's mistake, not a refusal
@@ -217,23 +270,26 @@ ParityReport verify_onnx(const Model& model, const std::filesystem::path& file,
     for (int64_t first = 0; first < next->images.size(0); first += batch) {
       const auto used = std::min(batch, next->images.size(0) - first);
       const auto images = fill_up(normalize(next->images.slice(0, first, first + used)), batch);
-      const auto labels =
-          std::vector<std::string>(next->texts.begin() + first, next->texts.begin() + first + used);
-      Reference reference{model.network->forward(images).contiguous(), {}};
-      reference.texts = texts_of(reference.logits.slice(0, 0, used), model.region);
-      for (size_t i = 0; i < labels.size(); ++i) report.correct += reference.texts[i] == labels[i];
+      Expected expected{model.network->forward(images).contiguous(), {}, {}};
+      expected.labels.assign(next->texts.begin() + first, next->texts.begin() + first + used);
+      const auto own = greedy_texts(expected.logits.slice(0, 0, used), model.region);
+      expected.texts = other ? greedy_texts(reference.network->forward(images).slice(0, 0, used),
+                                            reference.region)
+                             : own;
+      for (size_t i = 0; i < own.size(); ++i) {
+        report.correct += own[i] == expected.labels[i];
+        report.same_text += own[i] == expected.texts[i];
+        report.reference_correct += expected.texts[i] == expected.labels[i];
+      }
       report.samples += used;
       report.max_abs_logit =
-          std::max(report.max_abs_logit, reference.logits.abs().max().item<double>());
-      for (auto& candidate : candidates) {
-        candidate.compare(images, used, reference, labels, model.region);
-      }
+          std::max(report.max_abs_logit, expected.logits.abs().max().item<double>());
+      for (auto& candidate : candidates) candidate.compare(images, expected, model.region);
     }
   }
-  model.network->train(was_training);
   require(report.samples > 0, "there are no plates to verify ", file.string(), " on");
   for (auto& candidate : candidates) {
-    check_bounds(candidate.parity(), report.correct, report.bounds);
+    check_bounds(candidate.parity(), report);
     report.runtimes.push_back(candidate.parity());
   }
   return report;

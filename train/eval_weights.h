@@ -21,8 +21,6 @@ class EvalWeights {
   EvalWeights& operator=(const EvalWeights&) = delete;
 
  private:
-  void estimate_batch_norm(Loader& train, int64_t position, torch::Device device);
-
   Task& task_;
   Optimizer& optimizer_;
   Ema* ema_;

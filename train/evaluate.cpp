@@ -43,14 +43,13 @@ std::vector<ReadResult> read_logits(const torch::Tensor& logits, const Region& r
   return results;
 }
 
-ReaderEvaluation evaluate_reader(Network& network, const Region& region, Loader& plates,
+ReaderEvaluation evaluate_reader(Network& network, const Region& region, const NextBatch& next,
                                  const ReadOptions& options) {
   const torch::NoGradGuard no_grad;
   const EvalMode eval_mode(network);
   ReaderEvaluation evaluation{.metrics = ReaderMetrics(region), .results = {}};
-  plates.seek(0);
   double loss_sum = 0;
-  while (const auto batch = plates.next()) {
+  while (const auto batch = next()) {
     const auto start = std::chrono::steady_clock::now();
     torch::Tensor logits;
     {
@@ -74,6 +73,13 @@ ReaderEvaluation evaluate_reader(Network& network, const Region& region, Loader&
   const auto samples = evaluation.metrics.samples();
   evaluation.loss = samples > 0 ? loss_sum / static_cast<double>(samples) : 0;
   return evaluation;
+}
+
+ReaderEvaluation evaluate_reader(Network& network, const Region& region, Loader& plates,
+                                 const ReadOptions& options) {
+  plates.seek(0);
+  return evaluate_reader(
+      network, region, [&] { return plates.next(); }, options);
 }
 
 }  // namespace plateforge

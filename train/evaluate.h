@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,8 +40,12 @@ struct ReaderEvaluation {
   double seconds = 0;               // network and decoding, without reading pictures
 };
 
-// Reads every plate of `plates` (a loader that does not shuffle). The one place where a reader is
-// measured: eval mode, no gradients, restored afterwards.
+// Reads every plate that `next` gives. The one place where a reader is measured: eval mode, no
+// gradients, restored afterwards.
+using NextBatch = std::function<std::optional<Batch>()>;
+ReaderEvaluation evaluate_reader(Network& network, const Region& region, const NextBatch& next,
+                                 const ReadOptions& options);
+// Every plate of a loader that does not shuffle.
 ReaderEvaluation evaluate_reader(Network& network, const Region& region, Loader& plates,
                                  const ReadOptions& options);
 

@@ -26,10 +26,12 @@ constexpr Command kCommands[] = {
     {"train", train_command, "train or fine-tune; --resume goes on exactly where it stopped"},
     {"lr-find", lr_find_command, "learning-rate range test with a plot"},
     {"eval", eval_command, "read labelled plates and report metrics with 95 % intervals"},
+    {"prune", prune_command,
+     "make weights zero, layer by layer; from a model file to a model file"},
     {"quantize", quantize_command, "int8: from a model file and plates to a quantised model file"},
     {"export", export_command, "write ONNX"},
     {"verify", verify_command, "run a written ONNX file on real plates against the model"},
-    {"bench", bench_command, "speed of the loader and of the training step"},
+    {"bench", bench_command, "speed of the loader, of the training step and of a model in its runtimes"},
     {"import", import_command, "take published .pth or .safetensors weights"},
 };
 

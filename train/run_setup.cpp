@@ -1,8 +1,10 @@
 #include "train/run_setup.h"
 
+#include "compress/sparsity_report.h"
 #include "configs/error.h"
 #include "configs/log.h"
 #include "models/graph_network.h"
+#include "train/calibration.h"
 
 namespace plateforge {
 namespace {
@@ -48,6 +50,8 @@ Model make_start(const RunConfig& config, const Region& region) {
   std::optional<Region> source;
   if (found != metadata.end()) source = Region::parse(found->second, file);
   const auto report = take_weights(model, tensors, source ? &*source : nullptr);
+  if (const auto zeros = metadata.find(kSparsityKey); zeros != metadata.end())
+    model.provenance[kSparsityKey] = zeros->second;
   log_info("weights from " + file + ": " + report);
   return model;
 }
@@ -66,6 +70,42 @@ LoaderOptions val_loader_options(const RunConfig& config) {
           .workers = 0,
           .shuffle = false,
           .size = input_size(config.model)};
+}
+
+std::optional<Teacher> make_teacher(const RunConfig& config, const Region& region,
+                                    torch::Device device) {
+  const auto& file = config.distill.teacher;
+  if (file.empty()) return std::nullopt;
+  const auto model = load_model(file);
+  require(model.region.alphabet() == region.alphabet(), "distill.teacher = ", file,
+          " reads another alphabet than region = ", config.region);
+  require(time_steps(model.config) == time_steps(config.model), "distill.teacher = ", file, " has ",
+          time_steps(model.config), " time steps, the network to train ", time_steps(config.model));
+  model.network->to(device);
+  model.network->eval();
+  return Teacher{model.network, config.distill.weight, config.distill.temperature};
+}
+
+std::unique_ptr<PruneHook> make_prune_hook(const RunConfig& config, const Model& model,
+                                           const Mix& train, const ReadOptions& reading,
+                                           const std::filesystem::path& run) {
+  const auto zeros = model.provenance.find(kSparsityKey);
+  const bool is_sparse = zeros != model.provenance.end();
+  const bool prunes = config.prune.allocation != "none" || !config.prune.pattern.empty();
+  if (!is_sparse && !prunes) return nullptr;
+  PruneHook::Setup setup{.config = config.prune,
+                         .updates = config.train.steps,
+                         .image_shape = {1, 3, config.model.height, config.model.width},
+                         .kept = {},
+                         .calibration = {},
+                         .scan_file = run / "sensitivity.json"};
+  if (is_sparse) setup.kept = read_ratios(zeros->second, config.model.init_from);
+  setup.calibration = [config, model, train, reading] {
+    return make_calibration(model.network, model.region,
+                            take_plates(train, model, config.prune.calibration, config.data.train),
+                            reading);
+  };
+  return std::make_unique<PruneHook>(std::move(setup));
 }
 
 }  // namespace plateforge

@@ -1,5 +1,6 @@
 #include "train/trainer.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>
@@ -90,6 +91,7 @@ void Trainer::resume() {
   require(state.has_value(), "nothing to resume in ", run_.string(),
           ": it has no checkpoint; leave out --resume to start there");
   load(*state);
+  resumed_ = true;
   progress_->resume_at(state_.step);
   log_info("resumed at step " + std::to_string(state_.step));
 }
@@ -102,6 +104,8 @@ Outcome Trainer::run() {
   const auto& plan = config_.train;
   task_.network().train();
   optimizer_->train_mode();
+  if (!resumed_)
+    for (const auto& hook : hooks_) hook->start(trained());
   train_.seek(state_.step * config_.optim.accumulate);
   if (state_.step == 0) save_checkpoint();  // a full disk or a read-only folder shows now
   while (state_.step < plan.steps && !stop_) {
@@ -115,6 +119,7 @@ Outcome Trainer::run() {
     }
     if (state_.step % plan.checkpoint_every == 0 || last) save_checkpoint();
     if (plan.minutes > 0 && minutes_spent() >= plan.minutes && !last) {
+      if (state_.best_step < 0) validate();  // whoever limits the time wants a model file
       save_checkpoint();
       return Outcome::kOutOfTime;
     }
@@ -137,6 +142,7 @@ void Trainer::train_step() {
                    schedule_->beta1(state_.step));
   if (ema_) ema_->update();
   ++state_.step;
+  for (const auto& hook : hooks_) hook->after_update(trained(), state_.step);
 }
 
 // The only host synchronisation of the loop.
@@ -174,17 +180,16 @@ void Trainer::validate() {
     const double loss = evaluation.json.at("loss").get<double>();
     const double gain =
         lower_is_better(config_.train.best_by) ? state_.best - value : value - state_.best;
-    better = state_.best_step < 0 || gain > 0 || (gain == 0 && loss < state_.best_loss);
+    better = network_is_final() &&
+             (state_.best_step < 0 || gain > 0 || (gain == 0 && loss < state_.best_loss));
     if (better) {
       state_.best = value;
       state_.best_loss = loss;
       state_.best_step = state_.step;
-      task_.save(run_ / "model.safetensors", {{"config", write_run_config(config_)},
-                                              {"step", std::to_string(state_.step)},
-                                              {"validation", evaluation.json.dump()}});
+      task_.save(run_ / "model.safetensors", provenance(evaluation));
     }
   }
-  state_.not_better = better ? 0 : state_.not_better + 1;
+  state_.not_better = better || !network_is_final() ? 0 : state_.not_better + 1;
   progress_->report_validation(state_.step, evaluation, better);
   const auto patience = config_.train.early_stopping;
   if (patience > 0 && state_.not_better >= patience) {
@@ -192,6 +197,19 @@ void Trainer::validate() {
              config_.train.best_by);
     stop_ = true;
   }
+}
+
+bool Trainer::network_is_final() const {
+  return std::all_of(hooks_.begin(), hooks_.end(),
+                     [this](const auto& hook) { return hook->is_final(state_.step); });
+}
+
+std::map<std::string, std::string> Trainer::provenance(const Evaluation& evaluation) const {
+  std::map<std::string, std::string> all = {{"config", write_run_config(config_)},
+                                            {"step", std::to_string(state_.step)},
+                                            {"validation", evaluation.json.dump()}};
+  for (const auto& hook : hooks_) all.merge(hook->provenance(task_.network()));
+  return all;
 }
 
 bool Trainer::weights_are_finite() const {
@@ -239,6 +257,7 @@ StateDict Trainer::everything() const {
   put(whole, "optimizer", optimizer_->state());
   put(whole, "schedule", schedule_->state());
   if (ema_) put(whole, "ema", ema_->state());
+  for (const auto& hook : hooks_) put(whole, hook->name(), hook->state());
   put(whole, "progress", progress);
   return whole;
 }
@@ -248,6 +267,7 @@ void Trainer::load(const StateDict& whole) {
   optimizer_->load(take(whole, "optimizer"));
   schedule_->load(take(whole, "schedule"));
   if (ema_) ema_->load(take(whole, "ema"));
+  for (const auto& hook : hooks_) hook->load(take(whole, hook->name()), task_.network());
   const auto progress = take(whole, "progress");
   StateReader reader{progress};
   state_.visit(reader);

@@ -12,6 +12,7 @@
 #include "train/progress.h"
 #include "train/state.h"
 #include "train/task.h"
+#include "train/train_hook.h"
 
 namespace plateforge {
 
@@ -28,6 +29,8 @@ class Trainer {
           std::filesystem::path run);
   ~Trainer();
 
+  // Before resume() and run().
+  void add_hook(std::unique_ptr<TrainHook> hook) { hooks_.push_back(std::move(hook)); }
   // Goes on from the newest whole checkpoint of the run folder. Throws Error when there is none.
   void resume();
   Outcome run();
@@ -43,6 +46,9 @@ class Trainer {
   void load(const StateDict& whole);
   StateDict everything() const;
   bool weights_are_finite() const;
+  bool network_is_final() const;
+  std::map<std::string, std::string> provenance(const Evaluation& evaluation) const;
+  TrainedState trained() const { return {task_.network(), *optimizer_, ema_.get()}; }
 
   RunConfig config_;
   Task& task_;
@@ -55,6 +61,8 @@ class Trainer {
   std::unique_ptr<Schedule> schedule_;
   std::unique_ptr<Ema> ema_;
   std::unique_ptr<Progress> progress_;
+  std::vector<std::unique_ptr<TrainHook>> hooks_;
+  bool resumed_ = false;
   TrainState state_;
   std::vector<torch::Tensor> pending_losses_;  // on the device, read at the log interval
   bool stop_ = false;                          // early stopping or the schedule's end

@@ -78,6 +78,20 @@ refuses "oversized safetensors header" "header" "$plateforge" eval --model "$wor
 printf '\x80\x02cos\nsystem\nX\x04\x00\x00\x00true\x85R.' > "$work/foreign.pth"
 refuses "pickle with a foreign global" "foreign.pth|global|magic|pickle" "$plateforge" import "$work/foreign.pth" --as lprnet --out "$work/x.safetensors"
 
+# pruning
+prune() { "$plateforge" prune --model "$root/models/pretrained/lprnet-cn.safetensors" --out "$work/p.safetensors" "$@"; }
+refuses "ratio 1" "ratio = 1 .*\[0, 1\)" prune --ratio 1.0
+refuses "unknown layer" "'backbone.7'.*known: .*backbone.0.*container.0" prune --allocation layers --layers backbone.7=0.5
+refuses "ratio 1 of a layer" "backbone.0=1.0.*\[0, 1\)" prune --allocation layers --layers backbone.0=1.0
+refuses "unknown allocation" "allocation = 'lmap'.*did you mean 'lamp'" prune --allocation lmap
+refuses "pattern that is none" "4:2.*N:M" prune --pattern 4:2
+refuses "sensitivity without plates" "needs plates.*--calibrate" prune --allocation sensitivity
+refuses "too few plates to calibrate" "at least 16 plates" prune --allocation sensitivity --calibrate "crops:$crops"
+refuses "no plates to calibrate" "empty|no pictures|no plates|holds no" prune --calibrate "crops:$work/empty"
+refuses "sweep without a folder" "--run" "$plateforge" prune --sweep prune_sweep
+refuses "teacher of another region" "alphabet" train --config "$base" --set region=de --set "data.train=synth:de?count=99" --set "data.val=synth:de?count=20" --set "distill.teacher=$model" --run "$work/r6"
+refuses "schedule beyond the run" "prune.end|after 50 updates" train --config "$base" --set prune.allocation=lamp --set prune.end=50 --run "$work/r7"
+
 # quantisation
 quantize() { "$plateforge" quantize --model "$model" --out "$work/q.safetensors" "$@"; }
 refuses "calibration set empty" "empty|no pictures|no plates|holds no" quantize --calibrate "crops:$work/empty"

@@ -37,7 +37,7 @@ holds "intervals hold the value" json "$work/eval.json" \
 holds "the shipped reader reads the shipped photographs" json "$work/eval.json" 'd["exact_match"] == 1'
 holds "the page shows pictures" grep -q 'data:image/' "$work/page.html"
 
-ends "export" 0 "$plateforge" export --model "$model" --out "$work/onnx" --profile fp32
+ends "export" 0 "$plateforge" export --model "$model" --out "$work/onnx" --profile fp32 --json "$work/export.json"
 onnx=$work/onnx/lprnet-cn-fp32.onnx
 ends "verify" 0 "$plateforge" verify --model "$model" --onnx "$onnx" --data "$real" --json "$work/verify.json"
 cp "$onnx" "$work/broken.onnx"
@@ -47,6 +47,26 @@ holds "and names the difference" grep -q 'logit difference' "$work/said"
 head -c 500000 "$onnx" > "$work/cut.onnx"
 ends "verify refuses a cut file" 2 "$plateforge" verify --model "$model" --onnx "$work/cut.onnx" --data "$real"
 ends "export to an unknown profile" 2 "$plateforge" export --model "$model" --out "$work/onnx" --profile fp17
+
+ends "prune" 0 "$plateforge" prune --model "$model" --ratio 0.3 --allocation norm_global --out "$work/sparse.safetensors" \
+  --json "$work/sparse.json"
+holds "it says that dense runtimes are no faster" grep -q 'will not be faster' "$work/said"
+holds "the ratio is met" json "$work/sparse.json" 'abs(d["ratio"] - 0.3) < 0.001 and d["gzip_bytes"] < d["dense_gzip_bytes"]'
+ends "eval of the pruned file" 0 "$plateforge" eval --model "$work/sparse.safetensors" --data "$real" --json "$work/eval.json"
+holds "it still reads" json "$work/eval.json" 'd["exact_match"] > 0.9'
+ends "export of the pruned file" 0 "$plateforge" export --model "$work/sparse.safetensors" --out "$work/onnx" --profile fp32
+ends "prune with a correction of the weights that stay" 0 "$plateforge" prune --model "$model" --ratio 0.4 --allocation lamp \
+  --scores second_order --calibrate "$real+$crops" --out "$work/solved.safetensors" --json "$work/solved.json"
+printf 'model: %s\ncalibrate: "%s"\ndata: "%s"\nallocations: [uniform, norm_global]\nratios: [0.2]\n' \
+  "$model" "$real+$crops" "$crops" > "$work/sweep.yaml"
+sweep() { "$plateforge" prune --sweep "$work/sweep.yaml" --run "$work/sweep" "$@"; }
+ends "sweep" 0 sweep --json "$work/cells.json"
+holds "dense model and one cell each" json "$work/cells.json" '[c["cell"] for c in d][0] == "dense" and len(d) == 3'
+holds "table and picture" test -s "$work/sweep/sweep.csv" -a -s "$work/sweep/pareto.png"
+sed -i '$d' "$work/sweep/results.jsonl"
+ends "sweep goes on" 0 sweep
+holds "with the missing cell alone" grep -q 'going on behind 2 cells' "$work/said"
+ends "another sweep does not mix in" 2 sweep --set "ratios=[0.9]"
 
 int8=$work/int8.safetensors
 ends "quantize" 0 "$plateforge" quantize --model "$model" --calibrate "$crops" --out "$int8" --data "$real" --json "$work/int8.json"
@@ -60,6 +80,23 @@ ends "weights alone need no plates" 0 "$plateforge" quantize --model "$model" --
 ends "a bound that holds" 0 "$plateforge" quantize --model "$model" --calibrate "$crops" --out "$int8" \
   --data "$real" --max-drop 0 --json "$work/bound.json"
 holds "says so" json "$work/bound.json" 'd["bound"]["holds"] and d["result"]["drop"] <= 0'
+
+holds "the forecast is silent on floats" json "$work/export.json" 'd["fp32"]["findings"] == [] and d["fp32"]["parity"]["holds"]'
+ends "export to integers of a float model" 2 "$plateforge" export --model "$model" --out "$work/onnx" --profile int8-u8
+holds "says what to type" grep -q 'plateforge quantize --model M --profile int8-u8' "$work/said"
+ends "export to half" 0 "$plateforge" export --model "$model" --out "$work/onnx" --profile fp16
+ends "verify half" 0 "$plateforge" verify --model "$model" --onnx "$work/onnx/lprnet-cn-fp16.onnx" --data "$real" --runtime builtin
+ends "verify in a runtime that is not inside" 2 "$plateforge" verify --model "$model" --onnx "$onnx" --data "$real" --runtime tensorrt
+ends "bundles" 0 "$plateforge" export --model "$model" --out "$work/onnx" --bundle ort,opencv,tensorrt --sample "$crops"
+for runtime in ort opencv tensorrt; do
+  holds "a bundle for $runtime" test -s "$work/onnx/lprnet-cn-fp32-$runtime/sample-logits.f32"
+done
+ends "a drawn sample" 0 "$plateforge" export --model "$model" --out "$work/onnx" --bundle tvm
+ends "an unknown bundle" 2 "$plateforge" export --model "$model" --out "$work/onnx" --bundle caffe
+ends "bench model" 0 "$plateforge" bench model --model "$model" --onnx "$onnx" --runtime libtorch,opencv --rounds 1 --runs 1 \
+  --json "$work/model.json"
+holds "a row per contestant" json "$work/model.json" \
+  'len(d["runs"]) == 2 and all(r["latency_ms"]["min"] > 0 for r in d["runs"]) and d["roofline"]["fp32_ms"] > 0'
 
 ends "import" 0 "$plateforge" import "$model" --as lprnet --out "$work/again.safetensors"
 ends "eval of the imported file" 0 "$plateforge" eval --model "$work/again.safetensors" --data "$real" \
@@ -82,7 +119,9 @@ ends "bench train" 0 "$plateforge" bench train --batch 2 --rounds 1 --precision 
 holds "shares add up" json "$work/train.json" '0.9 < sum(d["fp32"]["share"].values()) < 1.1'
 
 for command in doctor "data verify" "data stats" "data preview" "data synth" "data cache" "data convert" \
-  train lr-find eval quantize export verify bench "bench loader" "bench train" import; do
+  train lr-find eval prune quantize export verify bench "bench loader" "bench train" import; do
+
+  train lr-find eval export verify bench "bench loader" "bench train" "bench model" import; do
   ends "$command --help" 0 "$plateforge" $command --help
 done
 

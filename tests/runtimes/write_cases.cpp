@@ -1,15 +1,18 @@
 // Writes exported files with inputs and LibTorch's answers for the judges in judge.py:
-//   write_cases DIR  ->  DIR/<case>.onnx, DIR/<case>.safetensors (images, logits)
+//   write_cases DIR  ->  DIR/<case>.onnx, DIR/<case>.safetensors (images, logits), DIR/<case>.json
+//                        (what the linter expects of it), and bundles in DIR/bundles
 #include <filesystem>
 #include <iostream>
 
 #include "configs/atomic_file.h"
+#include "export/bundle.h"
+#include "export/linter.h"
 #include "export/onnx_export.h"
 #include "export/onnx_writer.h"
-#include "export/portable.h"
 #include "export/runtimes.h"
 #include "models/graph/trace.h"
 #include "models/model_file.h"
+#include "tests/support/min_max.h"
 #include "tests/support/small_nets.h"
 
 namespace {
@@ -45,16 +48,38 @@ std::vector<Case> cases() {
           {"plain", std::make_shared<PlainCnn>(), 12, 20}};
 }
 
-void write_case(const Case& item, int64_t batch, bool open, const std::filesystem::path& folder) {
-  auto graph = trace(*item.network, {open ? -1 : batch, 3, item.height, item.width});
-  prepare_for_export(graph);
-  const auto name = item.name + (open ? "-open" : "-batch") + std::to_string(batch);
-  write_file_atomically(folder / (name + ".onnx"),
-                        encode_onnx(to_onnx(std::move(graph), 13, {{"blank", "67"}})));
-  const auto images = torch::randn({batch, 3, item.height, item.width});
+// How a case is written: `declared` is the batch in the file, -1 = open.
+struct Form {
+  std::string profile;
+  int64_t batch = 1, declared = 1;
+};
+
+void write_case(const Case& item, const Form& form, const std::filesystem::path& folder) {
+  const auto images = torch::randn({form.batch, 3, item.height, item.width});
+  auto network = item.network;
+  const auto& profile = find_profile(form.profile);
+  if (profile.holds != "fp32") network = quantize_min_max(*network, images, profile.name);
+  const auto name = item.name + "-" + form.profile + (form.declared < 0 ? "-open" : "-batch") +
+                    std::to_string(form.batch);
+  const auto onnx = to_onnx(trace(*network, {form.declared, 3, item.height, item.width}), profile,
+                            13, {{"blank", "67"}, {"profile", profile.name}});
+  write_file_atomically(folder / (name + ".onnx"), encode_onnx(onnx));
+  write_file_atomically(folder / (name + ".json"), lint(onnx).to_json().dump());
   write_safetensors(folder / (name + ".safetensors"),
-                    {{"images", images}, {"logits", item.network->forward(images).contiguous()}},
-                    {});
+                    {{"images", images}, {"logits", network->forward(images).contiguous()}}, {});
+}
+
+// Bundles for the runtimes that the judges have, to be proved by their own scripts.
+void write_bundles(const std::filesystem::path& folder) {
+  auto model = make_model({}, Region::load("cn"), 7);
+  randomize(*model.network, 11);
+  const BundleSample sample{torch::randint(256, {3, 24, 94}, torch::kByte), "", "noise"};
+  std::filesystem::create_directories(folder);
+  const auto& profile = find_profile("fp32");
+  const auto file = folder / "network.onnx";
+  export_onnx(model, profile, file, {});
+  for (const auto* runtime : {"openvino", "ort", "tvm"})
+    write_bundle(runtime, model, profile, file, sample);
 }
 
 }  // namespace
@@ -69,8 +94,11 @@ int main(int argc, char** argv) {
   for (const auto& item : cases()) {
     randomize(*item.network, 11);
     item.network->eval();
-    write_case(item, 1, false, argv[1]);
-    write_case(item, 3, false, argv[1]);
-    write_case(item, 2, true, argv[1]);
+    for (const auto& form :
+         {Form{"fp32", 1, 1}, Form{"fp32", 3, 3}, Form{"fp32", 2, -1}, Form{"fp16", 1, 1},
+          Form{"int8-u8", 1, 1}, Form{"int8-u8", 2, -1}, Form{"int8-s8", 1, 1},
+          Form{"int8-dynamic", 1, 1}, Form{"int8-weights", 1, 1}})
+      write_case(item, form, argv[1]);
   }
+  write_bundles(std::filesystem::path(argv[1]) / "bundles");
 }

@@ -38,6 +38,7 @@ const std::map<std::string, Names> kOwners = {
     {"opencv2/", {"data", "export", "train"}},
     {"jpeglib.h", {"data"}},
     {"ft2build.h", {"data"}},
+    {"zlib.h", {"compress"}},
     {"protozero/", {"export", "train"}},  // ONNX files; TensorBoard events
     {"openvino/", {"export"}},
     {"boost/program_options", {"train"}},

@@ -8,7 +8,7 @@
 namespace plateforge {
 
 int bench_command(const Args& args) {
-  const std::string usage = "plateforge bench loader|train [options]";
+  const std::string usage = "plateforge bench loader|train|model [options]";
   require(!args.empty(), "bench needs what to measure; usage: ", usage);
   if (args[0] == "--help" || args[0] == "-h") {
     std::cout << usage << "\n\nEach takes --help.\n";
@@ -17,7 +17,8 @@ int bench_command(const Args& args) {
   const Args rest(args.begin() + 1, args.end());
   if (args[0] == "loader") return bench_loader(rest);
   if (args[0] == "train") return bench_train(rest);
-  fail("unknown benchmark '", args[0], "'; known: loader train");
+  if (args[0] == "model") return bench_model(rest);
+  fail("unknown benchmark '", args[0], "'; known: loader train model");
 }
 
 }  // namespace plateforge

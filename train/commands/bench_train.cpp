@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <chrono>
 #include <iomanip>
 #include <iostream>
 #include <optional>
@@ -19,12 +18,6 @@ namespace plateforge {
 namespace {
 
 constexpr int64_t kClasses = 68, kLabel = 7;
-
-double seconds_of(const std::function<void()>& work) {
-  const auto start = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 // One network with its optimiser and one batch of noise: the time of a step does not depend on what
 // the pictures show.

@@ -5,12 +5,8 @@
 #include "configs/error.h"
 #include "configs/log.h"
 #include "configs/yaml.h"
-#include "data/loader.h"
 #include "train/commands/commands.h"
-#include "train/reader_data.h"
-#include "train/run_setup.h"
-#include "train/tasks/ctc_reader.h"
-#include "train/trainer.h"
+#include "train/train_reader.h"
 
 namespace po = boost::program_options;
 namespace fs = std::filesystem;
@@ -50,31 +46,6 @@ RunConfig open_run_folder(Request& request) {
   return config;
 }
 
-Outcome train_reader(const RunConfig& config, const Request& request) {
-  const auto device = set_up_runtime(config.runtime);
-  torch::manual_seed(static_cast<uint64_t>(config.seed));
-  const auto region = Region::load(config.region);
-  const auto cache =
-      config.data.cache.empty() ? request.run / "cache" : fs::path(config.data.cache);
-  const auto data = open_reader_data(config, region, cache);
-  log_info("training on " + std::to_string(data.train.real_size()) + " real plates and " +
-           std::to_string(data.train.size() - data.train.real_size()) +
-           " generated ones, validating on " + std::to_string(data.val.size()));
-
-  Loader val(data.val, region, {.strength = 0, .ops = {}}, val_loader_options(config));
-  Loader train(data.train, region, config.augment, train_loader_options(config));
-  CtcReaderTask task(
-      make_start(config, region), val,
-      {.decoder = config.train.decoder, .precision = config.runtime.precision, .device = device});
-  Trainer trainer(config, task, train, device, request.run);
-  if (request.resume) trainer.resume();
-  const auto outcome = trainer.run();
-  log_info("best " + config.train.best_by + " " + std::to_string(trainer.state().best) +
-           " at step " + std::to_string(trainer.state().best_step) +
-           "; weights: " + (request.run / "model.safetensors").string());
-  return outcome;
-}
-
 }  // namespace
 
 int train_command(const Args& args) {
@@ -94,7 +65,7 @@ int train_command(const Args& args) {
   std::signal(SIGINT, [](int) { request_interrupt(); });
   std::signal(SIGTERM, [](int) { request_interrupt(); });
   const auto again = "plateforge train --run " + request.run.string() + " --resume";
-  switch (train_reader(config, request)) {
+  switch (train_reader(config, request.run, request.resume)) {
     case Outcome::kFinished:
       return 0;
     case Outcome::kOutOfTime:

@@ -29,16 +29,20 @@ std::string joined(const std::vector<std::string>& names) {
 }  // namespace
 
 int verify_command(const Args& args) {
-  std::string model_file, onnx, spec, json, runtimes = joined(runtime_names());
+  std::string model_file, reference_file, onnx, spec, json, runtimes = joined(runtime_names());
   CropOptions crop;
   RuntimeConfig runtime{.device = "cpu"};
   po::options_description options("options");
   options.add_options()("model", po::value(&model_file)->required(), "model file (.safetensors)")(
       "onnx", po::value(&onnx)->required(), "the written file")(
       "data", po::value(&spec)->required(), "SPEC of labelled plates")(
+      "reference", po::value(&reference_file),
+      "model whose texts and exact match are the measure, e.g. the float one; default: --model")(
       "runtime", po::value(&runtimes)->default_value(runtimes), "what runs it, joined by ,")(
       "crop", po::value(&crop.crop)->default_value(crop.crop), "rectify, extents or box")(
       "max-logit-difference", po::value<double>(), "bound; default by the file's profile")(
+      "max-relative-logit-difference", po::value<double>(),
+      "bound, share of the largest logit; default by the profile")(
       "max-different-texts", po::value<double>(), "bound, share of plates; default by the profile")(
       "max-exact-match-drop", po::value<double>(),
       "bound, share of plates; default by the profile")(
@@ -55,7 +59,10 @@ int verify_command(const Args& args) {
   const auto override_bound = [&](const char* option, double& bound) {
     if (values.count(option)) bound = values[option].as<double>();
   };
+  if (values.count("max-logit-difference") || values.count("max-relative-logit-difference"))
+    bounds.logit_difference = bounds.relative_logit_difference = 0;
   override_bound("max-logit-difference", bounds.logit_difference);
+  override_bound("max-relative-logit-difference", bounds.relative_logit_difference);
   override_bound("max-different-texts", bounds.different_texts);
   override_bound("max-exact-match-drop", bounds.exact_match_drop);
 
@@ -64,7 +71,10 @@ int verify_command(const Args& args) {
       .size = {static_cast<int>(model.config.width), static_cast<int>(model.config.height)}};
   Loader loader(open_mix(spec, model.region, crop, /*seed=*/0), model.region,
                 AugmentConfig{.strength = 0, .ops = {}}, loading);
-  const auto report = verify_onnx(model, onnx, stream(loader), split_list(runtimes), bounds);
+  std::optional<Model> reference;
+  if (!reference_file.empty()) reference = load_model(reference_file);
+  const auto report = verify_onnx(model, onnx, stream(loader), split_list(runtimes), bounds,
+                                  reference ? &*reference : nullptr);
   if (json != "-") std::cout << report.to_text();
   write_json(json, report.to_json());
   return report.holds() ? 0 : 1;

@@ -4,12 +4,17 @@
 #include <sstream>
 
 #include "losses/ctc.h"
+#include "losses/distillation.h"
 #include "train/runtime.h"
 
 namespace plateforge {
 
-CtcReaderTask::CtcReaderTask(Model model, Loader& val, ReadOptions options)
-    : model_(std::move(model)), val_(val), options_(std::move(options)) {
+CtcReaderTask::CtcReaderTask(Model model, Loader& val, ReadOptions options,
+                             std::optional<Teacher> teacher)
+    : model_(std::move(model)),
+      val_(val),
+      options_(std::move(options)),
+      teacher_(std::move(teacher)) {
   model_.network->to(options_.device);
   const torch::NoGradGuard no_grad;
   for (auto& parameter : model_.network->parameters())
@@ -18,12 +23,19 @@ CtcReaderTask::CtcReaderTask(Model model, Loader& val, ReadOptions options)
 }
 
 torch::Tensor CtcReaderTask::loss(const Batch& batch) {
-  torch::Tensor logits;
+  const auto images = normalize(batch.images);
+  torch::Tensor logits, taught;  // [N, C, T]
   {
     const PrecisionGuard precision(options_.precision, options_.device);
-    logits = model_.network->forward(normalize(batch.images));  // [N, C, T]
+    logits = model_.network->forward(images);
+    if (teacher_) {
+      const torch::NoGradGuard no_grad;
+      taught = teacher_->network->forward(images);
+    }
   }
-  return ctc_loss(logits, batch.targets, batch.target_lengths, model_.region.blank());
+  const auto loss = ctc_loss(logits, batch.targets, batch.target_lengths, model_.region.blank());
+  if (!teacher_) return loss;
+  return loss + teacher_->weight * distillation_loss(logits, taught, teacher_->temperature);
 }
 
 Evaluation CtcReaderTask::evaluate() {

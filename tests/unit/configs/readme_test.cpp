@@ -10,6 +10,7 @@ namespace plateforge {
 namespace {
 
 TEST(Readme, OptionTablesAreCurrent) { expect_in_readme("options", option_tables()); }
+TEST(Readme, SweepTablesAreCurrent) { expect_in_readme("sweep-options", sweep_tables()); }
 TEST(Readme, RegionTablesAreCurrent) { expect_in_readme("region-options", region_tables()); }
 
 // The pack that "A new region in one file" puts together, step by step.

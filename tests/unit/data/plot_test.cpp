@@ -47,5 +47,32 @@ TEST(LinePlot, RefusesWhatItCannotDrawOrWrite) {
   EXPECT_THROW(write_line_plot("/nonexistent/x.png", {.x = {1, 2}, .y = {1, 1}}), Error);
 }
 
+TEST(SeriesPlot, DrawsEachSeriesInItsColourWithBars) {
+  const auto file = std::filesystem::path(testing::TempDir()) / "series_test.png";
+  write_series_plot(file, {.title = "t",
+                           .x_label = "kB",
+                           .y_label = "share",
+                           .series = {{.name = "one", .x = {1, 2}, .y = {0.5, 0.7}},
+                                      {.name = "other",
+                                       .x = {1, 3},
+                                       .y = {0.2, 0.9},
+                                       .low = {0.1, 0.8},
+                                       .high = {0.3, 1.0}}}});
+  const cv::Mat image = cv::imread(file.string());
+  ASSERT_EQ(image.size(), cv::Size(900, 560));
+  int blue = 0, orange = 0;
+  for (int y = 60; y < 480; ++y)
+    for (int x = 90; x < 700; ++x) {  // left of the legend
+      const auto pixel = image.at<cv::Vec3b>(y, x);
+      blue += pixel[0] > pixel[2] + 100;
+      orange += pixel[2] > pixel[0] + 100;
+    }
+  EXPECT_GT(blue, 100);
+  EXPECT_GT(orange, 100);
+  EXPECT_THROW(write_series_plot(file, {}), std::logic_error);
+  EXPECT_THROW(write_series_plot(file, {.series = {{.name = "x", .x = {1}, .y = {}}}}),
+               std::logic_error);
+}
+
 }  // namespace
 }  // namespace plateforge

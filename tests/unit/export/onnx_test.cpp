@@ -7,7 +7,6 @@
 #include "export/onnx_export.h"
 #include "export/onnx_reader.h"
 #include "export/onnx_writer.h"
-#include "export/portable.h"
 #include "models/graph/trace.h"
 #include "tests/support/small_nets.h"
 
@@ -15,9 +14,8 @@ namespace plateforge {
 namespace {
 
 OnnxModel exported(Network& network, const Shape& input) {
-  auto graph = trace(network, input);
-  prepare_for_export(graph);
-  return to_onnx(std::move(graph), 13, {{"alphabet", "[\"京\"]"}, {"blank", "1"}});
+  return to_onnx(trace(network, input), find_profile("fp32"), 13,
+                 {{"alphabet", "[\"京\"]"}, {"blank", "1"}});
 }
 
 TEST(Onnx, FileReadsBackEqual) {
@@ -129,8 +127,9 @@ TEST(Onnx, UnknownOperatorIsOneError) {
 
 TEST(Onnx, OpsetOutsideTheTableIsOneError) {
   PlainCnn network;
-  auto graph = trace(network, {1, 3, 8, 8});
-  EXPECT_THROW(to_onnx(graph, 9, {}), Error);
+  const auto graph = trace(network, {1, 3, 8, 8});
+  EXPECT_THROW(to_onnx(graph, find_profile("fp32"), 9, {}), Error);
+  EXPECT_THROW(to_onnx(graph, find_profile("fp32"), 22, {}), Error);
 }
 
 }  // namespace

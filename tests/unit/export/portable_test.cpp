@@ -18,6 +18,11 @@ int64_t count(const Graph& graph) {
                        [](const Node& node) { return node.as<T>() != nullptr; });
 }
 
+void prepare_for_export(Graph& graph) {
+  simplify(graph);
+  spell_portably(graph);
+}
+
 float difference(const Graph& a, const Graph& b, const torch::Tensor& images) {
   const auto x = execute(a, {images})[0], y = execute(b, {images})[0];
   EXPECT_EQ(x.sizes(), y.sizes());

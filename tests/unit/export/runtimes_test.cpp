@@ -8,7 +8,6 @@
 #include "configs/error.h"
 #include "export/onnx_export.h"
 #include "export/onnx_writer.h"
-#include "export/portable.h"
 #include "models/graph/trace.h"
 #include "tests/support/small_nets.h"
 
@@ -20,10 +19,9 @@ std::filesystem::path scratch(const std::string& name) {
 }
 
 std::filesystem::path written(Network& network, const Shape& input) {
-  auto graph = trace(network, input);
-  prepare_for_export(graph);
   const auto file = scratch("runtimes_test.onnx");
-  write_file_atomically(file, encode_onnx(to_onnx(std::move(graph), 13, {})));
+  const auto onnx = to_onnx(trace(network, input), find_profile("fp32"), 13, {});
+  write_file_atomically(file, encode_onnx(onnx));
   return file;
 }
 

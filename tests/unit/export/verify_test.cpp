@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <functional>
 #include <limits>
 
 #include "configs/atomic_file.h"
@@ -14,18 +15,20 @@
 #include "export/portable.h"
 #include "export/runtimes.h"
 #include "models/graph/trace.h"
+#include "tests/support/min_max.h"
 #include "tests/support/small_nets.h"
+#include "tests/support/temp_folder.h"
 
 namespace plateforge {
 namespace {
 
-const ParityBounds kTight{2e-3, 0, 0};
+const ParityBounds kTight{.logit_difference = 2e-3};
 
 class Verify : public testing::Test {
  protected:
   Verify() : model_(make_model({}, Region::load("cn"), 7)) {
     randomize(*model_.network, 7);
-    export_onnx(model_, file_, {});
+    export_onnx(model_, find_profile("fp32"), file_, {});
   }
   ParityReport verify(const std::vector<std::string>& runtimes, int64_t plates = 3) {
     return verify_onnx(model_, file_, random_plates(model_.config, plates, 1), runtimes, kTight);
@@ -59,9 +62,9 @@ TEST_F(Verify, WrittenLprNetHoldsInEveryRuntime) {
 }
 
 TEST_F(Verify, OpenBatchHoldsAndShortBatchesAreCounted) {
-  export_onnx(model_, file_, {.batch = 0});
+  export_onnx(model_, find_profile("fp32"), file_, {.batch = 0});
   EXPECT_EQ(verify({"builtin"}, 18).samples, 18);
-  export_onnx(model_, file_, {.batch = 4});
+  export_onnx(model_, find_profile("fp32"), file_, {.batch = 4});
   const auto report = verify(runtime_names(), 6);
   EXPECT_TRUE(report.holds()) << report.to_text();
   EXPECT_EQ(report.runtimes[0].samples, 6);
@@ -100,12 +103,109 @@ TEST_F(Verify, MetadataSaysAllThatAReaderNeeds) {
   EXPECT_EQ(profile_bounds(file_).different_texts, 0);
 }
 
+// A quantised model, its float twin and its file.
+class VerifyQuantized : public testing::Test {
+ protected:
+  VerifyQuantized() : twin_(make_model({}, Region::load("cn"), 7)), model_(twin_) {
+    randomize(*twin_.network, 7);
+    torch::manual_seed(7);
+    model_.network =
+        quantize_min_max(*twin_.network, torch::rand({4, 3, 24, 94}) * 2 - 1, "int8-u8");
+    export_onnx(model_, find_profile("int8-u8"), file_, {});
+  }
+  ParityReport verify(const Model* reference = nullptr) {
+    return verify_onnx(model_, file_, random_plates(model_.config, 3, 1), {"builtin"},
+                       find_profile("int8-u8").bounds, reference);
+  }
+  // Changes the file in place: `edit` gets a tensor by its name.
+  void edit(const std::string& name, const std::function<void(torch::Tensor&)>& change) {
+    auto onnx = read_onnx(file_);
+    bool found = false;
+    for (auto& [known, value] : onnx.initializers)
+      if (known == name) change(value), found = true;
+    ASSERT_TRUE(found) << name;
+    write_file_atomically(file_, encode_onnx(onnx));
+  }
+
+  Model twin_, model_;
+  TempFolder folder_;
+  std::filesystem::path file_ = folder_.path() / "quantized.onnx";
+};
+
+TEST_F(VerifyQuantized, FileHolds) {
+  const auto report = verify();
+  EXPECT_TRUE(report.holds()) << report.to_text();
+  EXPECT_EQ(report.to_json()["runtimes"]["builtin"]["same_text"], 1.0);
+}
+
+TEST_F(VerifyQuantized, OneByteOfAWeightIsCaught) {
+  edit("container.0.weight", [](torch::Tensor& weight) {
+    auto first = weight.flatten()[5];
+    first.fill_(first.item<int8_t>() ^ 1);  // the smallest change there is
+  });
+  const auto report = verify();
+  EXPECT_FALSE(report.holds());
+  EXPECT_NE(report.to_text().find("edited: a tensor or node"), std::string::npos)
+      << report.to_text();
+}
+
+TEST_F(VerifyQuantized, OneScaleIsCaught) {
+  edit("images.quantizer.scale", [](torch::Tensor& scale) { scale = scale * 1.0001F; });
+  EXPECT_FALSE(verify().holds());
+}
+
+TEST_F(VerifyQuantized, AnotherAlphabetIsCaught) {
+  auto onnx = read_onnx(file_);
+  onnx.metadata["blank"] = "3";
+  write_file_atomically(file_, encode_onnx(onnx));
+  const auto report = verify();
+  ASSERT_EQ(report.edits.size(), 1U);
+  EXPECT_EQ(report.edits[0], "the metadata's 'blank' is not the model's");
+}
+
+TEST_F(VerifyQuantized, FileWrittenAgainByOtherToolsHolds) {
+  auto onnx = read_onnx(file_);
+  onnx.producer_name = "another tool", onnx.metadata["note"] = "mine";
+  write_file_atomically(file_, encode_onnx(onnx));
+  EXPECT_TRUE(verify().holds()) << verify().to_text();
+}
+
+TEST_F(VerifyQuantized, TextsAreComparedWithTheReference) {
+  const auto report = verify(&twin_);
+  EXPECT_FALSE(report.own_reference);
+  const auto json = report.to_json();
+  // The file reads what its model reads, so both agree with the float twin equally often.
+  EXPECT_EQ(json["runtimes"]["builtin"]["same_text"], json["same_text"]);
+  EXPECT_NE(report.to_text().find("reference"), std::string::npos);
+}
+
+TEST_F(VerifyQuantized, ReferenceWithAnotherInputIsOneError) {
+  auto config = twin_.config;
+  config.width = 100;
+  const auto other = make_model(config, twin_.region, 7);
+  EXPECT_THROW(verify(&other), Error);
+}
+
+TEST(Runtimes, WhatIsNotInstalledIsSaidPlainly) {
+  for (const std::string name : {"onnxruntime", "tvm", "tensorrt"}) {
+    try {
+      check_runtime(name);
+      FAIL() << "expected an Error";
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find("does not run inside plateforge"),
+                std::string::npos);
+    }
+  }
+}
+
 TEST(Profiles, UnknownProfileListsTheAvailable) {
   try {
-    find_profile("int8-u8");
+    find_profile("int8");
     FAIL() << "expected an Error";
   } catch (const Error& error) {
-    EXPECT_STREQ(error.what(), "no export profile 'int8-u8'; available: fp32");
+    EXPECT_STREQ(error.what(),
+                 "no export profile 'int8'; available: fp32 fp16 int8-u8 int8-s8 "
+                 "int8-dynamic int8-weights");
   }
 }
 

@@ -60,14 +60,18 @@ struct Process {
         data(open_reader_data(config, region, folder / "cache")),
         val(data.val, region, {.strength = 0, .ops = {}}, val_loader_options(config)),
         train(data.train, region, config.augment, train_loader_options(config)),
-        task(make_start(config, region), val, {}),
+        start(make_start(config, region)),
+        task(start, val, {}, make_teacher(config, region, torch::kCPU)),
         trainer(config, task, train, torch::kCPU, folder) {
+    if (auto pruning = make_prune_hook(config, start, data.train, {}, folder))
+      trainer.add_hook(std::move(pruning));
     torch::manual_seed(static_cast<uint64_t>(config.seed));
   }
 
   Region region;
   ReaderData data;
   Loader val, train;
+  Model start;
   Accidents task;
   Trainer trainer;
 };
@@ -133,6 +137,15 @@ TEST_F(TrainerTest, EarlyStoppingEndsTheRun) {
   EXPECT_EQ(process.trainer.state().not_better, 1);
 }
 
+TEST_F(TrainerTest, TimeLimitBeforeTheFirstValidationLeavesAModel) {
+  auto config = tiny_config();
+  config.train.minutes = 1e-9;
+  Process process(config, folder("run"));
+  EXPECT_EQ(process.trainer.run(), Outcome::kOutOfTime);
+  EXPECT_EQ(process.trainer.state().best_step, 1);
+  EXPECT_TRUE(fs::exists(root_ / "run" / "model.safetensors"));
+}
+
 TEST_F(TrainerTest, DamagedCheckpointGoesOnFromThePreviousOneToTheSameBytes) {
   const auto config = tiny_config();
   Process(config, folder("whole")).trainer.run();
@@ -186,6 +199,106 @@ TEST_P(ResumeIsExact, AfterAnInterruptedStep) {
   EXPECT_EQ(rest.trainer.run(), Outcome::kFinished);
   for (const char* file : {"checkpoints/last.safetensors", "model.safetensors"})
     EXPECT_TRUE(same_bytes("whole", "halves", file)) << file;
+}
+
+// Weights of the network that a model file or checkpoint holds are zero where they should be.
+int64_t count_zeros(const TensorDict& tensors, const std::string& prefix) {
+  int64_t zeros = 0;
+  for (const auto& [name, tensor] : tensors)
+    if (name.starts_with(prefix) && name.ends_with(".weight") && tensor.dim() == 4)
+      zeros += tensor.numel() - tensor.count_nonzero().item<int64_t>();
+  return zeros;
+}
+
+class PrunedTraining : public TrainerTest {
+ protected:
+  // A trained start, which also is the teacher.
+  RunConfig pruned_config() {
+    auto config = tiny_config();
+    Process(config, folder("dense")).trainer.run();
+    const auto dense = (root_ / "dense" / "model.safetensors").string();
+    config.model.init_from = config.distill.teacher = dense;
+    config.prune = {.allocation = "norm_global", .ratio = 0.6, .end = 8, .every = 2};
+    config.optim.ema_decay = 0.9;
+    return config;
+  }
+};
+
+TEST_F(PrunedTraining, ResumesToTheSameBytesInTheMiddleOfTheRamp) {
+  auto config = pruned_config();
+  for (const char* optimizer : {"adamw", "schedule_free_adamw"}) {
+    const std::string name = optimizer;
+    config.optim.optimizer = optimizer;
+    config.optim.schedule = "constant";
+    if (name != "adamw") config.optim.ema_decay = 0;
+    Process(config, folder(name)).trainer.run();
+    {
+      Process process(config, folder(name + "-cut"));
+      process.task.interrupt_at = 5;
+      EXPECT_EQ(process.trainer.run(), Outcome::kInterrupted);
+    }
+    Process rest(config, folder(name + "-cut"));
+    torch::manual_seed(99);
+    rest.trainer.resume();
+    EXPECT_EQ(rest.trainer.run(), Outcome::kFinished);
+    for (const char* file : {"checkpoints/last.safetensors", "model.safetensors"})
+      EXPECT_TRUE(same_bytes(name, name + "-cut", file)) << name << " " << file;
+  }
+}
+
+TEST_F(PrunedTraining, KeepsTheZerosOfWeightsMomentsAndAverage) {
+  const auto config = pruned_config();
+  Process(config, folder("run")).trainer.run();
+  std::map<std::string, std::string> metadata;
+  const auto checkpoint = read_tensors(root_ / "run" / "checkpoints" / "last.safetensors");
+  const auto model = read_tensors(root_ / "run" / "model.safetensors", metadata);
+  const auto zeros = count_zeros(model, "");
+  int64_t weights = 0;
+  for (const auto& [name, tensor] : model)
+    if (name.ends_with(".weight") && tensor.dim() == 4) weights += tensor.numel();
+  EXPECT_NEAR(static_cast<double>(zeros) / static_cast<double>(weights), 0.6, 0.01);
+  EXPECT_NE(metadata.at("sparsity").find("backbone.20"), std::string::npos);
+  EXPECT_EQ(count_zeros(checkpoint, "network/"), zeros);
+  EXPECT_GE(count_zeros(checkpoint, "ema/"), zeros);
+  for (const auto& [name, tensor] : checkpoint) {
+    const auto moment = checkpoint.find("optimizer/exp_avg/" + name.substr(name.find('/') + 1));
+    if (!name.starts_with("network/") || tensor.dim() != 4) continue;
+    EXPECT_TRUE(moment->second.masked_select(tensor == 0).eq(0).all().item<bool>()) << name;
+  }
+}
+
+TEST_F(PrunedTraining, FineTuningASparseFileKeepsItsZeros) {
+  auto config = pruned_config();
+  Process(config, folder("sparse")).trainer.run();
+  config.model.init_from = (root_ / "sparse" / "model.safetensors").string();
+  config.prune = {};
+  config.distill = {};
+  Process(config, folder("tuned")).trainer.run();
+  const auto before = read_tensors(root_ / "sparse" / "model.safetensors");
+  const auto after = read_tensors(root_ / "tuned" / "model.safetensors");
+  EXPECT_EQ(count_zeros(after, ""), count_zeros(before, ""));
+  for (const auto& [name, tensor] : before)
+    if (tensor.dim() == 4)
+      EXPECT_TRUE(after.at(name).masked_select(tensor == 0).eq(0).all().item<bool>()) << name;
+}
+
+TEST_F(PrunedTraining, TheBestWeightsArePrunedOnes) {
+  auto config = pruned_config();
+  config.train.eval_every = 2;  // most validations lie on the ramp
+  Process process(config, folder("run"));
+  process.trainer.run();
+  EXPECT_GE(process.trainer.state().best_step, 8);
+}
+
+TEST_F(PrunedTraining, SchedulesThatCutOftenNeedMagnitude) {
+  auto config = pruned_config();
+  config.prune.scores = "second_order";
+  EXPECT_THROW(Process(config, folder("run")), Error);
+  config.prune.schedule = "one_shot";
+  config.prune.calibration = 16;
+  config.train.steps = 2;
+  config.data.val_fraction = 0.1;
+  EXPECT_NO_THROW(Process(config, folder("once")));
 }
 
 INSTANTIATE_TEST_SUITE_P(Recipes, ResumeIsExact,

@@ -1,0 +1,54 @@
+#include "compress/batch_norm.h"
+
+#include <vector>
+
+namespace plateforge {
+namespace {
+
+using Norm = torch::nn::BatchNorm2dImpl;
+
+std::vector<Norm*> norms_of(Network& network) {
+  std::vector<Norm*> norms;
+  for (const auto& module : network.modules())
+    if (auto* norm = module->as<Norm>()) norms.push_back(norm);
+  return norms;
+}
+
+// The network at rest but for its norms, which average plainly; as it was afterwards.
+class Estimating {
+ public:
+  explicit Estimating(Network& network, const std::vector<Norm*>& norms)
+      : network_(network), training_(network.is_training()), norms_(norms) {
+    network_.eval();
+    for (auto* norm : norms_) {
+      momenta_.push_back(norm->options.momentum());
+      norm->options.momentum(std::nullopt);
+      norm->reset_running_stats();
+      norm->train();
+    }
+  }
+  ~Estimating() {
+    for (size_t i = 0; i < norms_.size(); ++i) norms_[i]->options.momentum(momenta_[i]);
+    network_.train(training_);
+  }
+  Estimating(const Estimating&) = delete;
+  Estimating& operator=(const Estimating&) = delete;
+
+ private:
+  Network& network_;
+  bool training_;
+  std::vector<Norm*> norms_;
+  std::vector<std::optional<double>> momenta_;
+};
+
+}  // namespace
+
+void estimate_batch_norm(Network& network, int64_t batches, const NextImages& next) {
+  const auto norms = norms_of(network);
+  if (norms.empty()) return;
+  const torch::NoGradGuard no_grad;
+  const Estimating estimating(network, norms);
+  for (int64_t i = 0; i < batches; ++i) network.forward(next());
+}
+
+}  // namespace plateforge

@@ -1,0 +1,181 @@
+#include "export/bundle_texts.h"
+
+namespace plateforge {
+
+const char* const kBundleReadme = R"(# @MODEL@ in @RUNTIME@
+
+`../@MODEL@` (profile @PROFILE@: @DESCRIPTION@) reads one plate per picture.
+
+| | |
+|---|---|
+| input | `images`, float32 @INPUT@: the rectified plate as @WIDTH@x@HEIGHT@ pixels, channels B, G, R, each (pixel - 127.5) / 128 |
+| output | `logits`, float32 @OUTPUT@: per step a score for each line of `labels.txt`; the last class is the CTC blank |
+| text | best class of every step, repeats merged, blanks dropped |
+
+`reader.json` says the same for programs. `sample.png` is @ORIGIN@; `sample-input.f32` and
+`sample-logits.f32` are the raw float32 tensors before and behind the network. A port that reproduces
+them within @TOLERANCE@ and reads "@TEXT@" is right:
+
+    python3 prove.py
+
+)";
+
+const char* const kProveScript = R"PY(#!/usr/bin/env python3
+"""Runs ../@MODEL@ in @RUNTIME@ on the sample and compares with what plateforge computed."""
+
+import json
+import pathlib
+import sys
+
+import numpy as np
+
+here = pathlib.Path(__file__).resolve().parent
+model = here.parent / "@MODEL@"
+reader = json.loads((here / "reader.json").read_text(encoding="utf-8"))
+sample = json.loads((here / "sample.json").read_text(encoding="utf-8"))
+
+
+def tensor(name):
+    return np.fromfile(here / name, "<f4").reshape(sample["shapes"][name])
+
+
+def text_of(logits):  # [classes, steps]
+    best = logits.argmax(0)
+    fresh = np.append(True, best[1:] != best[:-1]) & (best != reader["blank"])
+    return "".join(reader["labels"][c] for c in best[fresh])
+
+
+@RUN@
+
+logits = np.asarray(run(tensor("sample-input.f32")))
+expected = tensor("sample-logits.f32")
+difference = float(np.abs(logits - expected).max())
+text = text_of(logits[0])
+print(f"text {text}, expected {sample['text']}; largest logit difference {difference:.2e}, "
+      f"allowed {sample['tolerance']:.2e}")
+sys.exit(0 if text == sample["text"] and difference <= sample["tolerance"] else 1)
+)PY";
+
+namespace {
+
+const BundleTexts kOrt = {
+    "ort",
+    "onnxruntime",
+    R"(Needs `pip install onnxruntime numpy`. In C++: `Ort::Session(env, "@MODEL@", options)`; one thread
+(`SetIntraOpNumThreads(1)`) is fastest for a network this small, serve plates in parallel by sessions.
+Leave graph optimisation at its default: it is what makes integer kernels of Q/DQ pairs.
+)",
+    R"(def run(images):
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        str(model), options, providers=["CPUExecutionProvider"]
+    )
+    return session.run(["logits"], {"images": images})[0]
+)",
+    {}};
+
+const BundleTexts kOpenVino = {
+    "openvino",
+    "openvino",
+    R"(Needs `pip install openvino numpy`. `INFERENCE_PRECISION_HINT=f32` keeps the layers that are not integers
+in float32; without it recent CPUs compute them in bfloat16, which is faster and less exact. The file is
+read as it is; `ovc ../@MODEL@` converts it to IR once. Speed here: `benchmark_app -m ../@MODEL@ -d CPU
+-hint latency -nthreads 1 -infer_precision f32`.
+)",
+    R"(def run(images):
+    import openvino
+
+    config = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
+    return openvino.Core().compile_model(str(model), "CPU", config)({"images": images})[0]
+)",
+    {}};
+
+const BundleTexts kOpenCv = {
+    "opencv",
+    "opencv",
+    R"(Needs OpenCV 4.6 or later with the dnn module (Python: `pip install opencv-python numpy`). In C++:
+`auto net = cv::dnn::readNetFromONNX("@MODEL@"); net.setInput(blob); auto logits = net.forward();`
+with `cv::dnn::blobFromImage(plate, 1.0 / 128, {@WIDTH@, @HEIGHT@}, {127.5, 127.5, 127.5}, false)`.
+)",
+    R"(def run(images):
+    import cv2
+
+    network = cv2.dnn.readNetFromONNX(str(model))
+    network.setInput(images)
+    return network.forward()
+)",
+    {}};
+
+const BundleTexts kTvm = {
+    "tvm",
+    "tvm",
+    R"(Needs `pip install apache-tvm onnx numpy` (0.20 or later: the Relax front end). `compile.py` compiles for this
+machine's CPU into `@STEM@.so`; give another LLVM target as its argument. Without tuning expect
+several times the time of ONNX Runtime; TVM runs Q/DQ pairs in float, so an integer file saves space there
+and not time.
+)",
+    R"(def run(images):
+    import tvm
+    from tvm import relax
+
+    from compile import compiled
+
+    machine = relax.VirtualMachine(compiled("llvm"), tvm.cpu())
+    result = machine["main"](tvm.runtime.tensor(images))
+    return (result if hasattr(result, "numpy") else result[0]).numpy()
+)",
+    {{"compile.py", R"PY(#!/usr/bin/env python3
+"""Compiles ../@MODEL@ with TVM: compile.py [TARGET]. Writes @STEM@.so beside this script."""
+
+import pathlib
+import sys
+
+import onnx
+import tvm
+from tvm.relax.frontend.onnx import from_onnx
+
+here = pathlib.Path(__file__).resolve().parent
+
+
+def compiled(target):
+    module = from_onnx(onnx.load(str(here.parent / "@MODEL@")), shape_dict={"images": @INPUT@})
+    return tvm.compile(module, target=target)
+
+
+if __name__ == "__main__":
+    compiled(sys.argv[1] if len(sys.argv) > 1 else "llvm").export_library(str(here / "@STEM@.so"))
+)PY"}}};
+
+const BundleTexts kTensorRt = {
+    "tensorrt",
+    "tensorrt",
+    R"(`build-engine.sh` builds an engine with `trtexec` and runs it on the sample; `prove.py` then compares. An
+integer file holds its scales (explicit quantisation): no calibration, no calibration cache, and
+`--int8` only lets the builder use integer kernels. Activations are signed with zero point 0, weights float
+with a Q/DQ pair each, biases float, Q/DQ on inputs alone, as TensorRT 8 and later want it. For a network
+this small compare with an fp16 engine of the fp32 file: it is usually as fast. The script is written after
+the vendor's documentation; plateforge itself has not run TensorRT.
+)",
+    R"(def run(images):
+    outputs = json.loads((here / "output.json").read_text())
+    values = next(o["values"] for o in outputs if o["name"] == "logits")
+    return np.array(values, np.float32).reshape(sample["shapes"]["sample-logits.f32"])
+)",
+    {{"build-engine.sh", R"SH(#!/bin/sh
+# Builds @STEM@.engine and runs it on the sample; then: python3 prove.py
+cd "$(dirname "$0")" || exit 2
+exec trtexec --onnx=../@MODEL@ --saveEngine=@STEM@.engine @TRTFLAGS@ \
+  --loadInputs=images:sample-input.f32 --exportOutput=output.json
+)SH"}}};
+
+}  // namespace
+
+const std::vector<BundleTexts>& bundle_texts() {
+  static const std::vector<BundleTexts> all = {kOpenCv, kOpenVino, kOrt, kTensorRt, kTvm};
+  return all;
+}
+
+}  // namespace plateforge

@@ -1,0 +1,285 @@
+#include "train/prune_sweep.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "compress/pruner.h"
+#include "compress/sparsity_report.h"
+#include "configs/atomic_file.h"
+#include "configs/error.h"
+#include "configs/log.h"
+#include "configs/yaml.h"
+#include "data/loader.h"
+#include "data/plot.h"
+#include "train/calibration.h"
+#include "train/run_setup.h"
+#include "train/train_reader.h"
+
+namespace plateforge {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+constexpr int kLatencyRuns = 30;
+
+struct Cell {
+  std::string allocation = "none", scores = "magnitude", schedule = "one_shot";
+  double ratio = 0;
+  std::string series() const {
+    return allocation + " " + scores + (schedule == "one_shot" ? "" : " " + schedule);
+  }
+  std::string name() const {
+    char text[128];
+    std::snprintf(text, sizeof text, "%s-%s-%s-%g", allocation.c_str(), scores.c_str(),
+                  schedule.c_str(), ratio);
+    return ratio == 0 ? "dense" : text;
+  }
+};
+
+std::vector<Cell> grid(const PruneSweepConfig& config) {
+  std::vector<Cell> cells = {Cell{}};  // the dense model
+  const auto schedules =
+      config.fine_tune.empty() ? std::vector<std::string>{"one_shot"} : config.schedules;
+  for (const auto& schedule : schedules)
+    for (const auto& scores : config.scores)
+      for (const auto& allocation : config.allocations)
+        for (const double ratio : config.ratios)
+          if (ratio > 0 && (schedule == "one_shot" || scores == "magnitude"))
+            cells.push_back({allocation, scores, schedule, ratio});
+  return cells;
+}
+
+class Sweep {
+ public:
+  Sweep(const PruneSweepConfig& config, const RuntimeConfig& runtime, fs::path run)
+      : config_(config), run_(std::move(run)), runtime_(runtime), device_(set_up_runtime(runtime)) {
+    const auto model = load_model(config_.model);
+    if (!config_.calibrate.empty())
+      plates_ = take_plates(open_mix(config_.calibrate, model.region, {}, /*seed=*/0), model,
+                            config_.samples, config_.calibrate);
+    mix_ = open_mix(config_.data, model.region, {}, /*seed=*/0);
+    dense_bytes_ = gzip_bytes(weights_of(layers_of(model)));
+  }
+
+  Json measure(const Cell& cell) {
+    log_info("cell " + cell.name());
+    const auto model = cell.ratio == 0             ? load_model(config_.model)
+                       : config_.fine_tune.empty() ? prune(cell)
+                                                   : fine_tune(cell);
+    model.network->to(device_);
+    auto result = read_plates(model);
+    const auto sparsity = report_sparsity(layers_of(model), dense_bytes_).to_json();
+    for (const char* key :
+         {"nonzero_parameters", "gzip_bytes", "dense_gzip_bytes", "macs", "nonzero_macs"})
+      result[key] = sparsity.at(key);
+    result["zeros"] = sparsity.at("ratio");
+    result["latency_ms"] = latency(model);
+    result.update({{"cell", cell.name()},
+                   {"series", cell.series()},
+                   {"allocation", cell.allocation},
+                   {"scores", cell.scores},
+                   {"schedule", cell.schedule},
+                   {"ratio", cell.ratio}});
+    return result;
+  }
+
+ private:
+  static std::vector<PrunableLayer> layers_of(const Model& model) {
+    return prunable_layers(*model.network, {1, 3, model.config.height, model.config.width});
+  }
+
+  PruneConfig pruning(const Cell& cell) const {
+    return {.allocation = cell.allocation,
+            .ratio = cell.ratio,
+            .scores = cell.scores,
+            .calibration = config_.samples,
+            .schedule = cell.schedule};
+  }
+
+  // Ratios of one sweep share the scan of a model's sensitivity.
+  Model prune(const Cell& cell) const {
+    auto model = load_model(config_.model);
+    model.network->to(device_);
+    const auto calibration =
+        plates_.empty() ? Calibration{}
+                        : make_calibration(model.network, model.region, plates_, reading());
+    Pruner pruner(*model.network, {1, 3, model.config.height, model.config.width}, pruning(cell),
+                  calibration, run_ / ("sensitivity-" + cell.scores + ".json"));
+    pruner.prune();
+    return model;
+  }
+
+  Model fine_tune(const Cell& cell) const {
+    const auto folder = run_ / cell.name();
+    auto config = read_run_config(config_.fine_tune);
+    config.model.init_from = config_.model;
+    config.train.steps = config_.steps;
+    config.runtime = runtime_;
+    config.prune = pruning(cell);
+    fs::create_directories(folder / "checkpoints");
+    const bool resume = fs::exists(folder / "checkpoints" / "last.safetensors");
+    write_file_atomically(folder / "config.yaml", write_run_config(config));
+    require(train_reader(config, folder, resume) == Outcome::kFinished,
+            "the sweep was interrupted in cell ", cell.name(), ": the same command goes on there");
+    return load_model(folder / "model.safetensors");
+  }
+
+  ReadOptions reading() const {
+    return {.decoder = "greedy", .precision = "fp32", .device = device_};
+  }
+
+  Json read_plates(const Model& model) const {
+    const LoaderOptions loading{
+        .batch_size = 1,  // a plate's text must not depend on its neighbours
+        .shuffle = false,
+        .size = {static_cast<int>(model.config.width), static_cast<int>(model.config.height)}};
+    Loader loader(mix_, model.region, {.strength = 0, .ops = {}}, loading);
+    const auto measured = evaluate_reader(*model.network, model.region, loader, reading());
+    const auto all = measured.metrics.to_json();
+    return {{"samples", all.at("samples")},
+            {"exact_match", all.at("exact_match")},
+            {"interval95", all.at("interval95").at("exact_match")},
+            {"cer", all.at("cer")},
+            {"loss", measured.loss}};
+  }
+
+  Json latency(const Model& model) const {
+    const torch::NoGradGuard no_grad;
+    const EvalMode eval_mode(*model.network);
+    const auto image = torch::zeros({1, 3, model.config.height, model.config.width}).to(device_);
+    std::vector<double> times;
+    for (int i = 0; i < kLatencyRuns; ++i) {
+      const auto start = std::chrono::steady_clock::now();
+      model.network->forward(image).cpu();
+      const std::chrono::duration<double, std::milli> spent =
+          std::chrono::steady_clock::now() - start;
+      times.push_back(spent.count());
+    }
+    std::sort(times.begin(), times.end());
+    return {{"min", times.front()}, {"median", times[times.size() / 2]}};
+  }
+
+  PruneSweepConfig config_;
+  fs::path run_;
+  RuntimeConfig runtime_;
+  torch::Device device_;
+  std::vector<Batch> plates_;
+  Mix mix_;
+  int64_t dense_bytes_ = 0;
+};
+
+// The finished cells of a folder that belongs to this very sweep; a line that a killed run left
+// unfinished is dropped.
+std::vector<Json> finished_cells(const fs::path& run, const std::string& config) {
+  const auto saved = run / "config.yaml";
+  fs::create_directories(run);
+  require(!fs::exists(saved) || read_file(saved) == config, run.string(),
+          " holds a sweep with another config: name another --run");
+  write_file_atomically(saved, config);
+  std::vector<Json> cells;
+  std::ifstream lines(run / "results.jsonl");
+  for (std::string line; std::getline(lines, line);) {
+    auto cell = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (cell.is_object() && cell.contains("cell")) cells.push_back(std::move(cell));
+  }
+  return cells;
+}
+
+void write_cells(const fs::path& run, const std::vector<Json>& cells) {
+  std::string lines;
+  for (const auto& cell : cells) lines += cell.dump() + "\n";
+  write_file_atomically(run / "results.jsonl", lines);
+}
+
+std::string csv(const std::vector<Json>& cells) {
+  std::ostringstream out;
+  const std::vector<std::string> keys = {"allocation",
+                                         "scores",
+                                         "schedule",
+                                         "ratio",
+                                         "zeros",
+                                         "exact_match",
+                                         "loss",
+                                         "samples",
+                                         "nonzero_parameters",
+                                         "gzip_bytes",
+                                         "dense_gzip_bytes",
+                                         "macs",
+                                         "nonzero_macs"};
+  for (const auto& key : keys) out << key << ",";
+  out << "low95,high95,latency_ms\n";
+  for (const auto& cell : cells) {
+    for (const auto& key : keys) {
+      const auto& value = cell.at(key);
+      out << (value.is_string() ? value.get<std::string>() : value.dump()) << ",";
+    }
+    out << cell.at("interval95").at(0) << "," << cell.at("interval95").at(1) << ","
+        << cell.at("latency_ms").at("min") << "\n";
+  }
+  return out.str();
+}
+
+void draw(const fs::path& file, const std::vector<Json>& cells) {
+  SeriesPlot plot{.title = "exact match against size, 95 % intervals",
+                  .x_label = "int8 weights, gzip -9, kB",
+                  .y_label = "exact match",
+                  .series = {}};
+  for (const auto& cell : cells) {
+    const auto name = cell.at("series").get<std::string>();
+    auto series = std::find_if(plot.series.begin(), plot.series.end(),
+                               [&](const auto& known) { return known.name == name; });
+    if (series == plot.series.end()) series = plot.series.insert(series, {.name = name});
+    series->x.push_back(cell.at("gzip_bytes").get<double>() / 1000);
+    series->y.push_back(cell.at("exact_match").get<double>());
+    series->low.push_back(cell.at("interval95").at(0).get<double>());
+    series->high.push_back(cell.at("interval95").at(1).get<double>());
+  }
+  write_series_plot(file, plot);
+}
+
+}  // namespace
+
+std::vector<Json> run_prune_sweep(const PruneSweepConfig& config, const RuntimeConfig& runtime,
+                                  const fs::path& run) {
+  auto cells = finished_cells(run, write_prune_sweep(config));
+  std::set<std::string> known;
+  for (const auto& cell : cells) known.insert(cell.at("cell").get<std::string>());
+  if (!known.empty()) log_info("going on behind " + std::to_string(known.size()) + " cells");
+  Sweep sweep(config, runtime, run);
+  for (const auto& cell : grid(config)) {
+    if (known.contains(cell.name())) continue;
+    cells.push_back(sweep.measure(cell));
+    write_cells(run, cells);
+  }
+  write_file_atomically(run / "sweep.csv", csv(cells));
+  write_file_atomically(run / "sweep.json", Json(cells).dump(2) + "\n");
+  draw(run / "pareto.png", cells);
+  return cells;
+}
+
+std::string sweep_text(const std::vector<Json>& cells) {
+  std::string table =
+      "series                            zeros  exact match  95 % interval     "
+      "nonzero  int8 gz  MACs left  latency ms\n";
+  for (const auto& cell : cells) {
+    char row[200];
+    const auto& interval = cell.at("interval95");
+    std::snprintf(
+        row, sizeof row, "%-32s %5.1f%%  %10.2f %%  [%6.2f, %6.2f]  %8lld %8lld %9.1f%% %11.3f\n",
+        cell.at("series").get<std::string>().c_str(), 100 * cell.at("zeros").get<double>(),
+        100 * cell.at("exact_match").get<double>(), 100 * interval.at(0).get<double>(),
+        100 * interval.at(1).get<double>(), cell.at("nonzero_parameters").get<long long>(),
+        cell.at("gzip_bytes").get<long long>(),
+        100 * cell.at("nonzero_macs").get<double>() / cell.at("macs").get<double>(),
+        cell.at("latency_ms").at("min").get<double>());
+    table += row;
+  }
+  return table;
+}
+
+}  // namespace plateforge

@@ -63,9 +63,10 @@ Comparison compare(const Answers& exact, const Answers& other) {
   return result;
 }
 
-// Less drop, or as much and nearer outputs.
-bool better(const Comparison& a, const Comparison& b) {
-  if (a.score != b.score) return a.score > b.score;
+// More answers like the float network's, or as many and nearer outputs. The score alone moves by
+// luck as well: what the float network gets wrong may turn out right.
+bool nearer(const Comparison& a, const Comparison& b) {
+  if (a.same != b.same) return a.same > b.same;
   return a.distance < b.distance;
 }
 
@@ -136,7 +137,7 @@ class Search {
       ranked.emplace_back(layer, without);
     }
     std::sort(ranked.begin(), ranked.end(),
-              [](const auto& a, const auto& b) { return better(a.second, b.second); });
+              [](const auto& a, const auto& b) { return nearer(a.second, b.second); });
     std::vector<std::string> names;
     for (const auto& [layer, comparison] : ranked) names.push_back(layer);
     return names;
@@ -171,15 +172,17 @@ class Search {
       change(choices);
       return keep_if_better(layer, decision, std::move(choices));
     };
-    const auto set = [&](LayerPrecision precision) {
-      return [&, precision](LayerChoices& choices) { choices.precisions[layer] = precision; };
-    };
     const bool is_int16 = decided(layer, LayerPrecision::int16);
     const bool rounded = result_.choices.adaround.contains(layer);
     return (!is_int16 && !rounded &&
             try_with("adaround", [&](LayerChoices& c) { c.adaround.insert(layer); })) ||
-           (!is_int16 && try_with("int16", set(LayerPrecision::int16))) ||
-           try_with("float", set(LayerPrecision::real));
+           (!is_int16 &&
+            try_with("int16",
+                     [&](LayerChoices& c) { c.precisions[layer] = LayerPrecision::int16; })) ||
+           try_with("float", [&](LayerChoices& c) {
+             c.precisions[layer] = LayerPrecision::real;
+             c.adaround.erase(layer);
+           });
   }
 
   bool keep_if_better(const std::string& layer, const char* decision, LayerChoices choices) {
@@ -224,9 +227,7 @@ QuantizeOptions search_options(const Graph& graph, const std::vector<Tensor>& ca
         candidate.bias_correction = correction;
         PostTrainingQuantizer quantizer(graph, calibration, candidate);
         const auto found = compare(quantizer.graph(), quantizer.build({}), jury);
-        const bool nearer = found.same == best_found.same && found.distance < best_found.distance;
-        if (found.same <= best_found.same && !nearer) continue;
-        best = candidate, best_found = found;
+        if (nearer(found, best_found)) best = candidate, best_found = found;
       }
     }
   }

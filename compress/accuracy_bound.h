@@ -68,11 +68,11 @@ struct BoundResult {
 };
 
 // Quantises everything that `choices` leaves int8, and as long as the mean score drops by more than
-// the bound takes the layer back whose return to float gains most on the pictures that changed
-// most: first with learned rounding, then with 16-bit activations, then in float. What does not
-// lower the drop is undone (float is kept where it brings the outputs nearer at the same drop), and
-// after two layers without success the remaining ones are ranked again. The loop is that of
-// OpenVINO's accuracy control, whose only remedy is float.
+// the bound takes the layer back whose return to float restores most answers (then: comes nearest)
+// on the pictures that changed most: first with learned rounding, then with 16-bit activations,
+// then in float. What does not lower the drop is undone (float is kept where it brings the outputs
+// nearer at the same drop), and after two layers without success the remaining ones are ranked
+// again. The loop is that of OpenVINO's accuracy control, whose only remedy is float.
 BoundResult quantize_within(PostTrainingQuantizer& quantizer, LayerChoices choices,
                             const Jury& jury, const BoundOptions& options);
 

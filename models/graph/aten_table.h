@@ -70,8 +70,4 @@ class AtenCall {
 using AtenHandler = std::function<TensorId(AtenCall&)>;
 const std::map<std::string, AtenHandler>& aten_table();
 
-// What a network may compute instead of an operator outside the table, in words; empty when nothing
-// comes near.
-std::string nearest_supported(const std::string& kind);
-
 }  // namespace plateforge

@@ -55,6 +55,8 @@ GraphNetwork::GraphNetwork(Graph graph) : graph_(std::move(graph)) {
     tensor.value =
         trains ? owner->register_parameter(name, copy) : owner->register_buffer(name, copy);
   }
+  run_ = graph_;
+  bypass_clipped_relus(run_);
 }
 
 void learn_scales(Graph& graph) {
@@ -64,7 +66,7 @@ void learn_scales(Graph& graph) {
 }
 
 torch::Tensor GraphNetwork::forward(const torch::Tensor& images) {
-  return execute(graph_, {images}).front();
+  return execute(run_, {images}).front();
 }
 
 }  // namespace plateforge

@@ -17,6 +17,7 @@
 #include "data/plot.h"
 #include "train/calibration.h"
 #include "train/run_setup.h"
+#include "train/runtime.h"
 #include "train/train_reader.h"
 
 namespace plateforge {

@@ -4,6 +4,7 @@
 #include "data/loader.h"
 #include "train/reader_data.h"
 #include "train/run_setup.h"
+#include "train/runtime.h"
 #include "train/tasks/ctc_reader.h"
 
 namespace plateforge {

@@ -298,6 +298,7 @@ TEST_F(PrunedTraining, SchedulesThatCutOftenNeedMagnitude) {
   config.prune.calibration = 16;
   config.train.steps = 2;
   config.data.val_fraction = 0.1;
+  config.data.train += "+ccpd:" PLATEFORGE_ROOT "/tests/data/ccpd";
   EXPECT_NO_THROW(Process(config, folder("once")));
 }
 

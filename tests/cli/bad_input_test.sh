@@ -83,7 +83,7 @@ prune() { "$plateforge" prune --model "$root/models/pretrained/lprnet-cn.safeten
 refuses "ratio 1" "ratio = 1 .*\[0, 1\)" prune --ratio 1.0
 refuses "unknown layer" "'backbone.7'.*known: .*backbone.0.*container.0" prune --allocation layers --layers backbone.7=0.5
 refuses "ratio 1 of a layer" "backbone.0=1.0.*\[0, 1\)" prune --allocation layers --layers backbone.0=1.0
-refuses "unknown allocation" "allocation = 'lmap'.*did you mean 'lamp'" prune --allocation lmap
+refuses "unknown allocation" "allocation = 'lmap'.*known: .*lamp" prune --allocation lmap
 refuses "pattern that is none" "4:2.*N:M" prune --pattern 4:2
 refuses "sensitivity without plates" "needs plates.*--calibrate" prune --allocation sensitivity
 refuses "too few plates to calibrate" "at least 16 plates" prune --allocation sensitivity --calibrate "crops:$crops"

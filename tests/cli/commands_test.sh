@@ -119,9 +119,7 @@ ends "bench train" 0 "$plateforge" bench train --batch 2 --rounds 1 --precision 
 holds "shares add up" json "$work/train.json" '0.9 < sum(d["fp32"]["share"].values()) < 1.1'
 
 for command in doctor "data verify" "data stats" "data preview" "data synth" "data cache" "data convert" \
-  train lr-find eval prune quantize export verify bench "bench loader" "bench train" import; do
-
-  train lr-find eval export verify bench "bench loader" "bench train" "bench model" import; do
+  train lr-find eval prune quantize export verify bench "bench loader" "bench train" "bench model" import; do
   ends "$command --help" 0 "$plateforge" $command --help
 done
 

@@ -277,9 +277,10 @@ TEST_F(PrunedTraining, FineTuningASparseFileKeepsItsZeros) {
   const auto before = read_tensors(root_ / "sparse" / "model.safetensors");
   const auto after = read_tensors(root_ / "tuned" / "model.safetensors");
   EXPECT_EQ(count_zeros(after, ""), count_zeros(before, ""));
-  for (const auto& [name, tensor] : before)
-    if (tensor.dim() == 4)
-      EXPECT_TRUE(after.at(name).masked_select(tensor == 0).eq(0).all().item<bool>()) << name;
+  for (const auto& [name, tensor] : before) {
+    if (tensor.dim() != 4) continue;
+    EXPECT_TRUE(after.at(name).masked_select(tensor == 0).eq(0).all().item<bool>()) << name;
+  }
 }
 
 TEST_F(PrunedTraining, TheBestWeightsArePrunedOnes) {

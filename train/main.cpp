@@ -31,7 +31,8 @@ constexpr Command kCommands[] = {
     {"quantize", quantize_command, "int8: from a model file and plates to a quantised model file"},
     {"export", export_command, "write ONNX"},
     {"verify", verify_command, "run a written ONNX file on real plates against the model"},
-    {"bench", bench_command, "speed of the loader, of the training step and of a model in its runtimes"},
+    {"bench", bench_command,
+     "speed of the loader, of the training step and of a model in its runtimes"},
     {"import", import_command, "take published .pth or .safetensors weights"},
 };
 

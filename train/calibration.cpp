@@ -1,11 +1,11 @@
 #include "train/calibration.h"
 
+#include <algorithm>
 #include <memory>
 
 #include "configs/error.h"
-#include "data/concat.h"
 #include "data/loader.h"
-#include "data/split.h"
+#include "train/compression_data.h"
 
 namespace plateforge {
 
@@ -15,13 +15,9 @@ std::vector<Batch> take_plates(const Mix& mix, const Model& model, int64_t count
   for (const auto& part : mix.parts)
     if (part.source->is_real()) real.parts.push_back(part);
   if (real.parts.empty()) real = mix;  // drawn plates are better than none
-  const auto all = real.size(), taken = std::min(count, all);
-  require(taken >= kLeastCalibration, "calibration needs at least ", kLeastCalibration, " plates, ",
-          origin, " has ", all);
-  std::vector<int64_t> indices;
-  for (int64_t i = 0; i < taken; ++i) indices.push_back(i * all / taken);
-  Mix chosen;
-  chosen.parts.push_back({.source = subset(concat(real), indices), .name = origin});
+  require(std::min(count, real.size()) >= kLeastCalibration, "calibration needs at least ",
+          kLeastCalibration, " plates, ", origin, " has ", real.size());
+  const auto chosen = draw_plates(real, count, /*seed=*/0);
   const LoaderOptions loading{
       .batch_size = 64,
       .workers = 0,

@@ -9,8 +9,8 @@
 
 namespace plateforge {
 
-// `count` plates (all, if there are fewer) spread evenly over the real ones of a mix, without
-// augmentation, in memory. Throws Error when there are fewer than kLeastCalibration; `origin` names
+// `count` plates (all, if there are fewer) drawn from the real ones of a mix, without augmentation,
+// in memory. Throws Error when there are fewer than kLeastCalibration; `origin` names
 // the plates in it.
 constexpr int64_t kLeastCalibration = 16;
 std::vector<Batch> take_plates(const Mix& mix, const Model& model, int64_t count,

@@ -89,6 +89,8 @@ refuses "sensitivity without plates" "needs plates.*--calibrate" prune --allocat
 refuses "too few plates to calibrate" "at least 16 plates" prune --allocation sensitivity --calibrate "crops:$crops"
 refuses "no plates to calibrate" "empty|no pictures|no plates|holds no" prune --calibrate "crops:$work/empty"
 refuses "sweep without a folder" "--run" "$plateforge" prune --sweep prune_sweep
+refuses "sweep that calibrates on what it measures" "overlaps" "$plateforge" prune --sweep prune_sweep --run "$work/s1" \
+  --set "model=$root/models/pretrained/lprnet-cn.safetensors" --set "calibrate=ccpd:$root/tests/data/ccpd" --set "data=ccpd:$root/tests/data/ccpd"
 refuses "teacher of another region" "alphabet" train --config "$base" --set region=de --set "data.train=synth:de?count=99" --set "data.val=synth:de?count=20" --set "distill.teacher=$model" --run "$work/r6"
 refuses "schedule beyond the run" "prune.end|after 50 updates" train --config "$base" --set prune.allocation=lamp --set prune.end=50 --run "$work/r7"
 

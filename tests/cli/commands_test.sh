@@ -57,8 +57,8 @@ holds "it still reads" json "$work/eval.json" 'd["exact_match"] > 0.9'
 ends "export of the pruned file" 0 "$plateforge" export --model "$work/sparse.safetensors" --out "$work/onnx" --profile fp32
 ends "prune with a correction of the weights that stay" 0 "$plateforge" prune --model "$model" --ratio 0.4 --allocation lamp \
   --scores second_order --calibrate "$real+$crops" --out "$work/solved.safetensors" --json "$work/solved.json"
-printf 'model: %s\ncalibrate: "%s"\ndata: "%s"\nallocations: [uniform, norm_global]\nratios: [0.2]\n' \
-  "$model" "$real+$crops" "$crops" > "$work/sweep.yaml"
+printf 'model: %s\ndata: "%s"\nallocations: [uniform, norm_global]\nratios: [0.2]\n' \
+  "$model" "$crops" > "$work/sweep.yaml"
 sweep() { "$plateforge" prune --sweep "$work/sweep.yaml" --run "$work/sweep" "$@"; }
 ends "sweep" 0 sweep --json "$work/cells.json"
 holds "dense model and one cell each" json "$work/cells.json" '[c["cell"] for c in d][0] == "dense" and len(d) == 3'

@@ -16,9 +16,9 @@ namespace plateforge {
 struct ChannelGroup {
   std::string name;      // the first layer that makes them
   int64_t channels = 0;  // elements that can be removed
-  int64_t unit = 1;    // outputs of that layer per element: more than 1 before grouped convolutions
-  std::string frozen;  // why all of them must stay; empty = they may go
-  bool averaged = false;  // a mean over channels sees them
+  int64_t unit = 1;  // outputs of that layer per element: more than 1 before grouped convolutions
+  std::string frozen = {};  // why all of them must stay; empty = they may go
+  bool averaged = false;    // a mean over channels sees them
 
   // Strided slices that read the group: the network takes every `step`-th channel whatever their
   // number, so channels are put back in an order in which the slice finds its own again.
@@ -29,7 +29,7 @@ struct ChannelGroup {
     }
     bool operator==(const Slice&) const = default;
   };
-  std::vector<Slice> slices;
+  std::vector<Slice> slices = {};
 
   int64_t width() const { return channels * unit; }
 };

@@ -20,7 +20,7 @@ Graph open_graph(Network& network, Shape image_shape) {
   return trace(network, image_shape);
 }
 
-std::vector<int64_t> counts_of(const ChannelGroups& groups, const Widths& widths) {
+std::vector<int64_t> counts_of(const ChannelGroups& groups, const ChannelWidths& widths) {
   std::vector<int64_t> counts;
   for (size_t i = 0; i < widths.size(); ++i) counts.push_back(widths[i] / groups.groups()[i].unit);
   return counts;
@@ -119,15 +119,15 @@ void Shrinker::remove(double progress) {
                         [&] { return calibration_.images[next++]; });
 }
 
-Widths Shrinker::choose(const Graph& graph, const ChannelGroups& groups,
-                        const ChannelScores& scores, double progress) {
+ChannelWidths Shrinker::choose(const Graph& graph, const ChannelGroups& groups,
+                               const ChannelScores& scores, double progress) {
   const auto planned = on_the_way(groups, goal_, progress);
   if (config_.by == "channels" || config_.ratio == 0) return planned;
   auto rules = rules_;
   for (size_t i = 0; i < planned.size(); ++i)
     if (auto found = rules.fixed.find(groups.groups()[i].name); found != rules.fixed.end())
       found->second = planned[i];
-  const Cost share{config_.by, [&](const Widths& widths) {
+  const Cost share{config_.by, [&](const ChannelWidths& widths) {
                      const auto plan = groups.best(scores, counts_of(groups, widths));
                      const auto shrunk = without_channels(graph, groups, plan, /*values=*/false);
                      return cost(shrunk) / whole_cost_;
@@ -135,12 +135,12 @@ Widths Shrinker::choose(const Graph& graph, const ChannelGroups& groups,
   return shrink_to_cost(groups, scores, share, std::pow(1 - config_.ratio, progress), rules);
 }
 
-// Widths between start and goal, by equal factors, in multiples where that fits.
-Widths Shrinker::on_the_way(const ChannelGroups& groups, const Widths& goal,
-                            double progress) const {
+// ChannelWidths between start and goal, by equal factors, in multiples where that fits.
+ChannelWidths Shrinker::on_the_way(const ChannelGroups& groups, const ChannelWidths& goal,
+                                   double progress) const {
   if (progress >= 1) return goal;
   const auto now = widths_of(groups);
-  Widths widths;
+  ChannelWidths widths;
   for (size_t i = 0; i < goal.size(); ++i) {
     const auto step = static_cast<double>(std::lcm(rules_.multiple, groups.groups()[i].unit));
     const auto start = static_cast<double>(start_[i]);
@@ -173,7 +173,7 @@ LayerCosts Shrinker::costs(const Graph& graph, const ChannelGroups& groups, int6
 ShrinkReport Shrinker::report(const Graph& before, const Graph& after) {
   const ChannelGroups wide(before), narrow(after);
   ShrinkReport report;
-  const auto total = [](const Graph& graph, const Widths& widths) {
+  const auto total = [](const Graph& graph, const ChannelWidths& widths) {
     return LayerCosts{.channels = std::accumulate(widths.begin(), widths.end(), int64_t{0}),
                       .parameters = parameters(graph),
                       .macs = macs(graph),

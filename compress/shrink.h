@@ -58,9 +58,10 @@ class Shrinker {
 
  private:
   void remove(double progress);
-  Widths choose(const Graph& graph, const ChannelGroups& groups, const ChannelScores& scores,
-                double progress);
-  Widths on_the_way(const ChannelGroups& groups, const Widths& goal, double progress) const;
+  ChannelWidths choose(const Graph& graph, const ChannelGroups& groups, const ChannelScores& scores,
+                       double progress);
+  ChannelWidths on_the_way(const ChannelGroups& groups, const ChannelWidths& goal,
+                           double progress) const;
   double cost(const Graph& graph);
   LayerCosts costs(const Graph& graph, const ChannelGroups& groups, int64_t group);
   ShrinkReport report(const Graph& before, const Graph& after);
@@ -72,7 +73,7 @@ class Shrinker {
   Gradients gradients_;
   LatencyTable latency_;
   WidthRules rules_;
-  Widths start_, goal_;  // goal_ where the config gives widths rather than a cost
+  ChannelWidths start_, goal_;  // goal_ where the config gives widths rather than a cost
   double whole_cost_ = 0;
 };
 

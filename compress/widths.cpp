@@ -27,7 +27,7 @@ int64_t parse_width(const std::string& entry, size_t equals) {
   return width;
 }
 
-// Widths of a group are the present one and whole multiples of this.
+// ChannelWidths of a group are the present one and whole multiples of this.
 int64_t step_of(const ChannelGroup& group, const WidthRules& rules) {
   return std::lcm(rules.multiple, group.unit);
 }
@@ -42,7 +42,7 @@ int64_t narrower(const ChannelGroup& group, int64_t width, const WidthRules& rul
   return is_free(group, rules) ? (width - 1) / step * step : 0;
 }
 
-Widths with_fixed(const ChannelGroups& groups, const WidthRules& rules) {
+ChannelWidths with_fixed(const ChannelGroups& groups, const WidthRules& rules) {
   auto widths = widths_of(groups);
   for (size_t i = 0; i < widths.size(); ++i)
     if (const auto found = rules.fixed.find(groups.groups()[i].name); found != rules.fixed.end())
@@ -67,8 +67,8 @@ double loss(const ChannelGroup& group, const std::vector<double>& scores, int64_
 
 }  // namespace
 
-Widths widths_of(const ChannelGroups& groups) {
-  Widths widths;
+ChannelWidths widths_of(const ChannelGroups& groups) {
+  ChannelWidths widths;
   for (const auto& group : groups.groups()) widths.push_back(group.width());
   return widths;
 }
@@ -92,7 +92,7 @@ std::map<std::string, int64_t> read_widths(const std::vector<std::string>& entri
         std::find_if(all.begin(), all.end(), [&](const auto& g) { return g.name == name; });
     require(group != all.end(), "widths: no group of channels is called '", name, "'; ",
             known_names(name, names_of(groups)));
-    const auto reason = kept_because(*group, {.exact = exact, .fixed = {}});
+    const auto reason = kept_because(*group, {.exact = exact});
     require(reason.empty() || width == group->width(), "widths: ", name, " must keep its ",
             group->width(), " channels: ", reason);
     require(width > 0 && width <= group->width() && width % group->unit == 0, "widths: ", entry,
@@ -104,7 +104,7 @@ std::map<std::string, int64_t> read_widths(const std::vector<std::string>& entri
   return widths;
 }
 
-Widths shrink_evenly(const ChannelGroups& groups, double ratio, const WidthRules& rules) {
+ChannelWidths shrink_evenly(const ChannelGroups& groups, double ratio, const WidthRules& rules) {
   auto widths = with_fixed(groups, rules);
   for (size_t i = 0; i < widths.size(); ++i) {
     const auto& group = groups.groups()[i];
@@ -120,8 +120,8 @@ Widths shrink_evenly(const ChannelGroups& groups, double ratio, const WidthRules
   return widths;
 }
 
-Widths shrink_to_cost(const ChannelGroups& groups, const ChannelScores& scores, const Cost& cost,
-                      double target, const WidthRules& rules) {
+ChannelWidths shrink_to_cost(const ChannelGroups& groups, const ChannelScores& scores,
+                             const Cost& cost, double target, const WidthRules& rules) {
   auto widths = with_fixed(groups, rules);
   auto narrowest = widths;
   for (size_t i = 0; i < widths.size(); ++i)
@@ -131,7 +131,7 @@ Widths shrink_to_cost(const ChannelGroups& groups, const ChannelScores& scores, 
           rules.multiple, ") leave ", 100 * least, " % of the ", cost.of, ", not ", 100 * target,
           " %");
   for (double now = cost.share(widths); now > target;) {
-    Widths best;
+    ChannelWidths best;
     double best_price = std::numeric_limits<double>::infinity(), best_cost = now;
     for (size_t i = 0; i < widths.size(); ++i) {
       const auto& group = groups.groups()[i];

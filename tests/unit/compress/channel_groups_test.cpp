@@ -161,15 +161,17 @@ TEST(Widths, EvenSharesInMultiples) {
   const auto network = make_lprnet({}, 68, 1);
   const Case c(*network, {-1, 3, 24, 94});
   const auto half = shrink_evenly(c.groups, 0.5, {.multiple = 16, .fixed = {{"backbone.20", 68}}});
-  EXPECT_EQ(half, (Widths{32, 16, 16, 16, 64, 32, 32, 32, 128, 32, 32, 32, 128, 128, 68, 68}));
-  auto least = Widths(15, 16);
+  EXPECT_EQ(half,
+            (ChannelWidths{32, 16, 16, 16, 64, 32, 32, 32, 128, 32, 32, 32, 128, 128, 68, 68}));
+  auto least = ChannelWidths(15, 16);
   least.push_back(68);
-  EXPECT_EQ(shrink_evenly(c.groups, 0.99, {.multiple = 16, .fixed = {}}), least);
-  EXPECT_NE(problem_of([&] { shrink_evenly(c.groups, 0.01, {.fixed = {}}); }).find("as it is"),
+  EXPECT_EQ(shrink_evenly(c.groups, 0.99, {.multiple = 16}), least);
+  EXPECT_NE(problem_of([&] { shrink_evenly(c.groups, 0.01, {}); }).find("as it is"),
             std::string::npos);
-  const WidthRules exact{.exact = true, .fixed = {}};
+  const WidthRules exact{.exact = true};
   const auto kept = shrink_evenly(c.groups, 0.5, exact);
-  EXPECT_EQ(kept, (Widths{64, 16, 16, 16, 128, 32, 32, 32, 128, 32, 32, 32, 256, 128, 68, 68}));
+  EXPECT_EQ(kept,
+            (ChannelWidths{64, 16, 16, 16, 128, 32, 32, 32, 128, 32, 32, 32, 256, 128, 68, 68}));
 }
 
 // Two groups of equal score, 16 and 4 units of cost per channel: the dearer one goes first.
@@ -180,14 +182,15 @@ TEST(Widths, TheCheapestLossPerCostGoesFirst) {
                                 std::vector<double>(5, 1)};
   const auto cost_of = [](double stem, double inner) {
     return Cost{
-        "MACs", [=](const Widths& widths) {
+        "MACs", [=](const ChannelWidths& widths) {
           return (stem * static_cast<double>(widths[0]) + inner * static_cast<double>(widths[1])) /
                  (12 * stem + 4 * inner);
         }};
   };
-  const WidthRules rules{.multiple = 2, .fixed = {}};
-  EXPECT_EQ(shrink_to_cost(c.groups, scores, cost_of(16, 4), 0.5, rules), (Widths{6, 2, 5}));
-  EXPECT_EQ(shrink_to_cost(c.groups, scores, cost_of(1, 100), 0.6, rules), (Widths{12, 2, 5}));
+  const WidthRules rules{.multiple = 2};
+  EXPECT_EQ(shrink_to_cost(c.groups, scores, cost_of(16, 4), 0.5, rules), (ChannelWidths{6, 2, 5}));
+  EXPECT_EQ(shrink_to_cost(c.groups, scores, cost_of(1, 100), 0.6, rules),
+            (ChannelWidths{12, 2, 5}));
   const auto problem =
       problem_of([&] { shrink_to_cost(c.groups, scores, cost_of(1, 0), 0.1, rules); });
   EXPECT_NE(problem.find("cannot be reached"), std::string::npos);

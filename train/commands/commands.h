@@ -22,11 +22,8 @@ int export_command(const Args& args);
 int import_command(const Args& args);
 int lr_find_command(const Args& args);
 int prune_command(const Args& args);
-<<<<<<< HEAD
 int quantize_command(const Args& args);
-=======
 int shrink_command(const Args& args);  // prune --structured
->>>>>>> 0d90a01 (Structured pruning: channel groups on the traced graph, scores, widths by MACs and measured time, shrunk model files)
 int train_command(const Args& args);
 int verify_command(const Args& args);
 

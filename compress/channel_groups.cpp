@@ -3,10 +3,8 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
-#include <set>
 
 #include "compress/channel_ties.h"
-#include "configs/error.h"
 
 namespace plateforge {
 namespace {
@@ -90,9 +88,10 @@ std::vector<bool> readers(const ChannelGroup& group, int64_t position) {
   return reads;
 }
 
+// As many of each kind as the first `count` positions have, put where slices expect them.
 std::vector<int64_t> best_of(const ChannelGroup& group, const std::vector<double>& scores,
                              int64_t count) {
-  std::map<std::vector<bool>, std::vector<int64_t>> candidates, chosen;
+  std::map<std::vector<bool>, std::vector<int64_t>> candidates;
   for (const auto element : first_numbers(group.channels))
     candidates[readers(group, element)].push_back(element);
   std::map<std::vector<bool>, size_t> wanted, taken;

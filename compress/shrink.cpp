@@ -34,7 +34,7 @@ std::string first_difference(const std::string& expected, const std::string& cam
     const bool more_right = static_cast<bool>(std::getline(right, b));
     if (!more_left && !more_right) return "";
     if (!more_left || !more_right || a != b)
-      return (more_right ? b : "nothing") + " instead of " + (more_left ? a : "nothing");
+      return "it computes " + (more_right ? b : "nothing") + ", not " + (more_left ? a : "nothing");
   }
 }
 
@@ -42,7 +42,8 @@ std::string first_difference(const std::string& expected, const std::string& cam
 std::string difference(Network& network, const Shape& image_shape, const Graph& expected) try {
   return first_difference(dump(expected), dump(open_graph(network, image_shape)));
 } catch (const c10::Error& problem) {
-  return problem.what_without_backtrace();
+  const std::string text = problem.what_without_backtrace();
+  return text.substr(0, text.find('\n'));
 }
 
 }  // namespace
@@ -61,7 +62,7 @@ void select_channels(Network& network, const Shape& image_shape, const Graph& sh
   const auto problem = difference(network, image_shape, shrunk);
   if (problem.empty()) return;
   replace_tensors(network, before, origin);
-  fail("the network's code does not follow fewer channels: it computes ", problem);
+  fail("the network's code does not follow fewer channels: ", problem);
 }
 
 Shrinker::Shrinker(Network& network, const Shape& image_shape, const ShrinkConfig& config,

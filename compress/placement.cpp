@@ -51,6 +51,8 @@ class Placer {
         quantize(node);
       } else if (is_residual_add(graph_, node)) {
         quantize_add(node);
+      } else if (node.as<op::AveragePool>()) {
+        quantize_pool(node);
       }
     }
     collect_groups();
@@ -113,6 +115,16 @@ class Placer {
       placement_.readers[*residual].insert(add.name);
       inner_.insert(*residual);
     }
+  }
+
+  // An average of 8-bit values that goes to 8 bits again is a depthwise convolution to runtimes.
+  void quantize_pool(const Node& pool) {
+    const auto input = pool.inputs[0];
+    if (profile_ != QuantProfile::int8_u8 || graph_.is_output(pool.output) || !reaches_mark(input))
+      return;
+    claim(input);
+    mark(pool.output);
+    inner_.insert({input, pool.output});
   }
 
   // Beside the layer that the Add is fused with: the input that is computed first.

@@ -64,7 +64,8 @@ struct Placement {
 // low-precision transformations, NVIDIA's ModelOpt).
 //   int8_u8  What a layer reads and what its unit (with ReLU or clamp) writes, residual Adds
 //            likewise. One scale through max-pool, slice, reshape, permute and through a
-//            concatenation of quantised parts. Nothing at average pools, means, divisions, softmax
+//            concatenation of quantised parts. An average pool of quantised values writes quantised
+//            ones, so that it runs as a depthwise convolution. Nothing at means, divisions, softmax
 //            and products of activations.
 //   int8_s8  What a layer reads, and the residual branch of an Add; not the layers that have fewer
 //            than 16 channels on both sides, which TensorRT runs faster in float.

@@ -94,9 +94,8 @@ class Emitter {
       shape[static_cast<size_t>(grid.axis)] = -1;
       return values.to(torch::kDouble).reshape(shape);
     };
-    // As LibTorch's fake quantiser does it, by the reciprocal in float.
-    const auto inverse = (1.0F / along(value(grid.scale)).to(torch::kFloat));
-    const auto rounded = (source * inverse).round().to(torch::kDouble);
+    // As the simulation divides: in float.
+    const auto rounded = (source / along(value(grid.scale)).to(torch::kFloat)).round();
     return (rounded + along(value(grid.zero_point)))
         .clamp(static_cast<double>(grid.low), static_cast<double>(grid.high));
   }
@@ -180,6 +179,12 @@ class Emitter {
     }
   }
 
+  void matmul(const Node& node) {
+    if (is_dynamic(node)) return dynamic_product(node);
+    const auto a = edge(node.inputs[0]), b = edge(node.inputs[1]);
+    builder_.matmul(name(node.output), a, b);
+  }
+
   void conv(const Node& node, const op::Conv& o) {
     if (is_dynamic(node)) return dynamic_product(node);
     const auto& shape = graph_.shape(node.inputs[1]);
@@ -229,8 +234,8 @@ class Emitter {
   void dynamic_quantize(const Node& node) {
     for (const auto reader : graph_.readers(node.output)) {
       const auto& read = graph_.nodes[reader];
-      require(read.as<op::Conv>() || read.as<op::Linear>(), "'", read.name,
-              "' reads a dynamically quantised tensor; known: conv linear");
+      require(read.as<op::Conv>() || read.as<op::Linear>() || read.as<op::MatMul>(), "'", read.name,
+              "' reads a dynamically quantised tensor; known: conv linear matmul");
     }
     dynamic_[node.output] =
         builder_.dynamic_quantize_linear(name(node.output), edge(node.inputs[0]));

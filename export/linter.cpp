@@ -173,6 +173,10 @@ class Linter {
     KernelForecast kernel{node.name, node.op_type};
     if (is_any(node, {"ConvInteger", "MatMulInteger"})) {
       kernel.onnxruntime = true;
+      if (node.op_type == "ConvInteger")
+        add(kOrt, node,
+            "ConvInteger is several times slower than the float convolution: it saves space, not "
+            "time");
       add(kTensorRt, node, "TensorRT has no ConvInteger and no MatMulInteger");
       add(kTvm, node, "TVM has no ConvInteger");
     } else {
@@ -203,7 +207,8 @@ class Linter {
     const auto output = output_quantizer(node);
     const bool conv = node.op_type == "Conv";
     if (!output.quantizer) {
-      if (!conv) return true;  // Gemm and MatMul may answer in float
+      const bool float_bias = node.inputs.size() > 2 && !integers(node.inputs[2]);
+      if (!conv && !float_bias) return true;  // Gemm and MatMul may answer in float
       return refuse(
           "no QuantizeLinear behind its output: computed in float, its weights turned into floats "
           "on every run");

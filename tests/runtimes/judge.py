@@ -60,7 +60,7 @@ def check(path, images):
 
     model = onnx.load(str(path))
     onnx.checker.check_model(model, full_check=True)
-    assert (model.ir_version, model.opset_import[0].version) == (7, 13)
+    assert model.ir_version == {13: 7, 18: 8, 21: 10}[model.opset_import[0].version]
     inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True)
     assert [o.name for o in inferred.graph.output] == ["logits"]
     return None
@@ -142,7 +142,8 @@ KERNELS = {"onnxruntime": onnxruntime_kernels, "openvino": openvino_kernels}
 
 def fusion(path):
     """What the linter expected and what became of it, for a quantised file."""
-    if not profile_of(path).startswith("int8"):
+    # With float activations OpenVINO may still report the integers of a product's weights.
+    if profile_of(path) not in {"int8-u8", "int8-s8", "int8-dynamic"}:
         return "", True
     expected = json.loads(path.with_suffix(".json").read_text())["integer_kernels"]
     found = {runtime: count(path) for runtime, count in KERNELS.items()}

@@ -51,7 +51,7 @@ std::vector<Case> cases() {
 // How a case is written: `declared` is the batch in the file, -1 = open.
 struct Form {
   std::string profile;
-  int64_t batch = 1, declared = 1;
+  int64_t batch = 1, declared = 1, opset = 13;
 };
 
 void write_case(const Case& item, const Form& form, const std::filesystem::path& folder) {
@@ -60,9 +60,10 @@ void write_case(const Case& item, const Form& form, const std::filesystem::path&
   const auto& profile = find_profile(form.profile);
   if (profile.holds != "fp32") network = quantize_min_max(*network, images, profile.name);
   const auto name = item.name + "-" + form.profile + (form.declared < 0 ? "-open" : "-batch") +
-                    std::to_string(form.batch);
+                    std::to_string(form.batch) +
+                    (form.opset > 13 ? "-opset" + std::to_string(form.opset) : "");
   const auto onnx = to_onnx(trace(*network, {form.declared, 3, item.height, item.width}), profile,
-                            13, {{"blank", "67"}, {"profile", profile.name}});
+                            form.opset, {{"blank", "67"}, {"profile", profile.name}});
   write_file_atomically(folder / (name + ".onnx"), encode_onnx(onnx));
   write_file_atomically(folder / (name + ".json"), lint(onnx).to_json().dump());
   write_safetensors(folder / (name + ".safetensors"),
@@ -97,7 +98,8 @@ int main(int argc, char** argv) {
     for (const auto& form :
          {Form{"fp32", 1, 1}, Form{"fp32", 3, 3}, Form{"fp32", 2, -1}, Form{"fp16", 1, 1},
           Form{"int8-u8", 1, 1}, Form{"int8-u8", 2, -1}, Form{"int8-s8", 1, 1},
-          Form{"int8-dynamic", 1, 1}, Form{"int8-weights", 1, 1}})
+          Form{"int8-dynamic", 1, 1}, Form{"int8-weights", 1, 1}, Form{"fp32", 1, 1, 18},
+          Form{"int8-u8", 1, 1, 21}})
       write_case(item, form, argv[1]);
   }
   write_bundles(std::filesystem::path(argv[1]) / "bundles");

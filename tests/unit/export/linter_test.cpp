@@ -138,6 +138,12 @@ TEST(Linter, WeightsAloneSaveSpaceNotTime) {
   EXPECT_NE(texts(report, "onnxruntime").find("saves space, not time"), std::string::npos);
 }
 
+TEST(Linter, DynamicConvolutionsAreSlower) {
+  const auto report = lint(pair("int8-dynamic"));
+  EXPECT_EQ(report.integer_kernels("onnxruntime"), 2);
+  EXPECT_NE(texts(report, "onnxruntime").find("saves space, not time"), std::string::npos);
+}
+
 TEST(Linter, FloatFileHasNoFindings) {
   PairOfConvs network;
   const auto report = lint(to_onnx(trace(network, {1, 3, 6, 8}), find_profile("fp32"), 13, {}));

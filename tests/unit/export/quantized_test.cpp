@@ -145,6 +145,41 @@ TEST(QuantizedExport, DynamicFileMultipliesIntegers) {
   EXPECT_EQ(count(file, "Conv"), 0);
 }
 
+// [N, 4] -> matmul with a constant matrix on the right -> linear with a bias, both quantised.
+TEST(QuantizedExport, ProductsComputeWhatTheGraphSimulates) {
+  const torch::NoGradGuard no_grad;
+  torch::manual_seed(5);
+  for (const bool dynamic : {true, false}) {
+    Graph graph;
+    const auto x = graph.add_tensor("x", {2, 3, 4}, Origin::input);
+    graph.inputs = {x};
+    const auto weight = [&](const std::string& name, const Shape& shape, int64_t axis) {
+      const auto value = graph.add_literal(name, torch::randn(shape));
+      const auto scale = graph.add_literal(name + ".scale", torch::rand({shape[axis]}) / 40 + 0.02);
+      const auto zero = graph.add_literal(name + ".zero", torch::zeros({shape[axis]}, torch::kInt));
+      return graph.add_node(op::FakeQuantize{-127, 127, axis}, name + ".q", {value, scale, zero},
+                            shape);
+    };
+    const auto activation = [&](TensorId id, const std::string& name) {
+      if (dynamic) return graph.add_node(op::DynamicFakeQuantize{}, name, {id}, graph.shape(id));
+      const auto scale = graph.add_literal(name + ".scale", torch::tensor(0.05F));
+      const auto zero = graph.add_literal(name + ".zero", torch::tensor(128, torch::kInt));
+      return graph.add_node(op::FakeQuantize{0, 255, -1}, name, {id, scale, zero}, graph.shape(id));
+    };
+    const auto product = graph.add_node(op::MatMul{}, "product",
+                                        {activation(x, "a"), weight("m", {4, 5}, 1)}, {2, 3, 5});
+    const auto bias = graph.add_literal("bias", torch::randn({6}));
+    graph.outputs = {graph.add_node(op::Linear{}, "linear",
+                                    {activation(product, "b"), weight("w", {6, 5}, 0), bias},
+                                    {2, 3, 6})};
+    const auto images = torch::randn({2, 3, 4});
+    const auto expected = execute(graph, {images})[0];
+    const auto& profile = find_profile(dynamic ? "int8-dynamic" : "int8-u8");
+    const auto got = OnnxInterpreter(to_onnx(graph, profile, 13, {}), "f").run(images);
+    EXPECT_TRUE(torch::allclose(expected, got, 1e-4, 1e-4)) << expected << got;
+  }
+}
+
 std::string refusal(const std::function<void()>& action) {
   try {
     action();

@@ -1,11 +1,12 @@
 #include "train/calibration.h"
 
+#include <algorithm>
 #include <memory>
 
 #include "configs/error.h"
-#include "data/concat.h"
 #include "data/loader.h"
-#include "data/split.h"
+#include "losses/ctc.h"
+#include "train/compression_data.h"
 
 namespace plateforge {
 
@@ -15,13 +16,9 @@ std::vector<Batch> take_plates(const Mix& mix, const Model& model, int64_t count
   for (const auto& part : mix.parts)
     if (part.source->is_real()) real.parts.push_back(part);
   if (real.parts.empty()) real = mix;  // drawn plates are better than none
-  const auto all = real.size(), taken = std::min(count, all);
-  require(taken >= kLeastCalibration, "calibration needs at least ", kLeastCalibration, " plates, ",
-          origin, " has ", all);
-  std::vector<int64_t> indices;
-  for (int64_t i = 0; i < taken; ++i) indices.push_back(i * all / taken);
-  Mix chosen;
-  chosen.parts.push_back({.source = subset(concat(real), indices), .name = origin});
+  require(std::min(count, real.size()) >= kLeastCalibration, "calibration needs at least ",
+          kLeastCalibration, " plates, ", origin, " has ", real.size());
+  const auto chosen = draw_plates(real, count, /*seed=*/0);
   const LoaderOptions loading{
       .batch_size = 64,
       .workers = 0,
@@ -50,6 +47,27 @@ Calibration make_calibration(NetworkPtr network, const Region& region, std::vect
     return Quality{measured.loss, measured.metrics.exact_match().value()};
   };
   return calibration;
+}
+
+TensorDict mean_gradients(Network& network, const Region& region, const std::vector<Batch>& plates,
+                          torch::Device device) {
+  const EvalMode at_rest(network);
+  TensorDict sums;
+  for (const auto& batch : plates) {
+    network.zero_grad();
+    const auto logits = network.forward(normalize(batch.images.to(device)));
+    ctc_loss(logits, batch.targets.to(device), batch.target_lengths.to(device), region.blank())
+        .backward();
+    for (const auto& item : network.named_parameters()) {
+      const auto& gradient = item.value().grad();
+      const auto share = gradient.defined() ? gradient.abs() / static_cast<double>(plates.size())
+                                            : torch::zeros_like(item.value());
+      auto& sum = sums[item.key()];
+      sum = sum.defined() ? sum + share : share;
+    }
+  }
+  network.zero_grad();
+  return sums;
 }
 
 }  // namespace plateforge

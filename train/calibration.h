@@ -9,8 +9,8 @@
 
 namespace plateforge {
 
-// `count` plates (all, if there are fewer) spread evenly over the real ones of a mix, without
-// augmentation, in memory. Throws Error when there are fewer than kLeastCalibration; `origin` names
+// `count` plates (all, if there are fewer) drawn from the real ones of a mix, without augmentation,
+// in memory. Throws Error when there are fewer than kLeastCalibration; `origin` names
 // the plates in it.
 constexpr int64_t kLeastCalibration = 16;
 std::vector<Batch> take_plates(const Mix& mix, const Model& model, int64_t count,
@@ -19,5 +19,10 @@ std::vector<Batch> take_plates(const Mix& mix, const Model& model, int64_t count
 // Compression's view of these plates: images, and loss and exact match of `network` on them.
 Calibration make_calibration(NetworkPtr network, const Region& region, std::vector<Batch> plates,
                              const ReadOptions& options);
+
+// Mean over the batches of the absolute gradient of the CTC loss, by parameter, the network at
+// rest.
+TensorDict mean_gradients(Network& network, const Region& region, const std::vector<Batch>& plates,
+                          torch::Device device);
 
 }  // namespace plateforge

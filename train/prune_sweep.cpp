@@ -16,6 +16,7 @@
 #include "data/loader.h"
 #include "data/plot.h"
 #include "train/calibration.h"
+#include "train/compression_data.h"
 #include "train/run_setup.h"
 #include "train/runtime.h"
 #include "train/train_reader.h"
@@ -60,10 +61,12 @@ class Sweep {
   Sweep(const PruneSweepConfig& config, const RuntimeConfig& runtime, fs::path run)
       : config_(config), run_(std::move(run)), runtime_(runtime), device_(set_up_runtime(runtime)) {
     const auto model = load_model(config_.model);
-    if (!config_.calibrate.empty())
-      plates_ = take_plates(open_mix(config_.calibrate, model.region, {}, /*seed=*/0), model,
-                            config_.samples, config_.calibrate);
     mix_ = open_mix(config_.data, model.region, {}, /*seed=*/0);
+    if (!config_.calibrate.empty()) {
+      const auto calibration = open_mix(config_.calibrate, model.region, {}, /*seed=*/0);
+      require_apart(calibration, mix_);
+      plates_ = take_plates(calibration, model, config_.samples, config_.calibrate);
+    }
     dense_bytes_ = gzip_bytes(weights_of(layers_of(model)));
   }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <cstdlib>
 
 #include "compress/channel_uses.h"
 #include "configs/suggest.h"
@@ -151,11 +150,9 @@ Tensor shared_by_readers(const ScalableOutput& output, const Tensor& ranges) {
 std::vector<std::string> equalize_activations(Graph& graph, Equalization form,
                                               const std::vector<Tensor>& batches) {
   auto outputs = scalable_outputs(graph);
-  const double alpha = std::getenv("PF_ALPHA") ? std::atof(std::getenv("PF_ALPHA")) : 0;
-  const auto is_branch = [&](const ScalableOutput& output) {
-    return branches(output, graph.shape(output.output)[static_cast<size_t>(output.axis)]);
-  };
-  if (alpha == 0) std::erase_if(outputs, [&](const ScalableOutput& output) { return !is_branch(output); });
+  std::erase_if(outputs, [&](const ScalableOutput& output) {
+    return !branches(output, graph.shape(output.output)[static_cast<size_t>(output.axis)]);
+  });
   if (outputs.empty()) return {};
   const auto ranges = channel_ranges(graph, batches, outputs);
   std::vector<std::string> layers;
@@ -164,16 +161,7 @@ std::vector<std::string> equalize_activations(Graph& graph, Equalization form,
     const auto largest = seen.max().item<double>();
     if (!(largest > 0)) continue;
     const auto wanted = form == Equalization::group ? shared_by_readers(output, seen) : seen;
-    const double floor = std::getenv("PF_EFLOOR") ? std::atof(std::getenv("PF_EFLOOR")) : kSmallestShare;
-    if (!is_branch(output)) {
-      apply(graph, output, (seen.clamp_min(floor * largest) / largest).pow(alpha));
-      continue;
-    }
-    if (std::getenv("PF_MIX")) {
-      apply(graph, output, wanted.clamp_min(floor * largest) / largest * (seen.clamp_min(floor * wanted) / wanted).pow(std::atof(std::getenv("PF_MIX"))));
-      continue;
-    }
-    apply(graph, output, wanted.clamp_min(floor * largest) / largest);
+    apply(graph, output, wanted.clamp_min(kSmallestShare * largest) / largest);
     layers.push_back(output.layer);
   }
   return layers;

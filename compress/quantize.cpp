@@ -75,7 +75,7 @@ PostTrainingQuantizer::PostTrainingQuantizer(Graph graph, std::vector<Tensor> ba
                                              const QuantizeOptions& options)
     : graph_(std::move(graph)),
       batches_(std::move(batches)),
-      few_batches_(first_pictures(batches_, std::getenv("PF_FEW") ? std::atoi(std::getenv("PF_FEW")) : kFewPictures)),
+      few_batches_(first_pictures(batches_, kFewPictures)),
       options_(options) {
   require(!needs_pictures(options_) || count(batches_) >= 2,
           "calibration needs at least 2 pictures, 300 are a good number; got ", count(batches_));

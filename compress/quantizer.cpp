@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <limits>
 
 namespace plateforge {
@@ -33,19 +32,8 @@ QuantizerScale quantizer_scale(ValueRange range, const QuantizerType& type) {
 
 Tensor weight_scales(const Tensor& weight, int64_t axis, const QuantizerType& type) {
   const auto largest = by_channel(weight.detach(), axis).abs().amax(1);
-  const auto knob = [](const char* n, double d) { return std::getenv(n) ? std::atof(std::getenv(n)) : d; };
-  const auto floor = std::max(largest.max().item<double>() * knob("PF_FLOOR", kSmallestShare), kSmallestWeight);
-  const auto widest = largest.clamp_min(floor) / static_cast<double>(type.high);
-  if (knob("PF_WMSE", 0) == 0) return widest;
-  auto best = widest.clone();
-  auto least = torch::full_like(widest, 1e30);
-  for (double share = 1; share > 0.7; share -= 0.01) {
-    const auto scales = (widest * share).contiguous();
-    const auto error = by_channel(fake_quantize_weight(weight.detach(), scales, axis, type) - weight.detach(), axis).square().sum(1);
-    best = torch::where(error < least, scales, best);
-    least = torch::min(least, error);
-  }
-  return best;
+  const auto floor = std::max(largest.max().item<double>() * kSmallestShare, kSmallestWeight);
+  return largest.clamp_min(floor) / static_cast<double>(type.high);
 }
 
 Tensor smallest_weight_scales(const Tensor& bias, double input_scale) {

@@ -82,6 +82,11 @@ Jury subset(const Jury& jury, const std::vector<int64_t>& chosen) {
   return {images.split(kRankingBatch), judge};
 }
 
+bool computes_in(const LayerChoices& choices, const std::string& layer, LayerPrecision precision) {
+  const auto found = choices.precisions.find(layer);
+  return found != choices.precisions.end() && found->second == precision;
+}
+
 class Search {
  public:
   Search(PostTrainingQuantizer& quantizer, LayerChoices choices, const Jury& jury,
@@ -117,8 +122,7 @@ class Search {
  private:
   bool holds() const { return result_.best.drop() <= options_.max_drop; }
   bool decided(const std::string& layer, LayerPrecision precision) const {
-    const auto found = result_.choices.precisions.find(layer);
-    return found != result_.choices.precisions.end() && found->second == precision;
+    return computes_in(result_.choices, layer, precision);
   }
 
   // Layers that are worth a try, the most costly first.
@@ -189,9 +193,10 @@ class Search {
     auto graph = quantizer_.build(choices);
     auto answers = answers_of(graph, jury_);
     const auto comparison = compare(exact_, answers);
-    const bool final_remedy = choices.precisions[layer] == LayerPrecision::real;
-    const bool kept =
-        final_remedy ? better(comparison, result_.best) : comparison.score > result_.best.score;
+    const auto gain = comparison.score - result_.best.score;
+    const bool nearer_in_float = computes_in(choices, layer, LayerPrecision::real) && gain == 0 &&
+                                 nearer(comparison, result_.best);
+    const bool kept = gain > 0 || nearer_in_float;
     result_.steps.push_back({layer, decision, comparison.drop(), kept});
     if (!kept) return false;
     result_.graph = std::move(graph);

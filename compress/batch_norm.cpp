@@ -9,7 +9,7 @@ using Norm = torch::nn::BatchNorm2dImpl;
 
 std::vector<Norm*> norms_of(Network& network) {
   std::vector<Norm*> norms;
-  for (const auto& module : network.modules())
+  for (const auto& module : network.modules(/*include_self=*/false))
     if (auto* norm = module->as<Norm>()) norms.push_back(norm);
   return norms;
 }

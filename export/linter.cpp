@@ -156,7 +156,8 @@ class Linter {
       const auto* value = given ? file_.constant(activation.inputs[input]) : nullptr;
       return value ? value->item<float>() : otherwise;
     };
-    return real(limits.first) >= bound(1, activation.op_type == "Relu" ? 0.0F : -INFINITY) && real(limits.second) <= bound(2, INFINITY);
+    return real(limits.first) >= bound(1, activation.op_type == "Relu" ? 0.0F : -INFINITY) &&
+           real(limits.second) <= bound(2, INFINITY);
   }
 
   void add(const char* runtime, const OnnxNode& node, const std::string& text) {

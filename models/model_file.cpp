@@ -9,6 +9,7 @@
 #include "models/graph/graph_file.h"
 #include "models/graph_network.h"
 #include "models/pth.h"
+#include "models/replace_tensors.h"
 #include "models/safetensors.h"
 
 namespace plateforge {
@@ -136,8 +137,13 @@ void save_model(const Model& model, const std::filesystem::path& path) {
   auto metadata = model.provenance;
   metadata[kConfigKey] = write_config(model.config);
   metadata[kRegionKey] = model.region.yaml();
-  if (const auto* network = dynamic_cast<const GraphNetwork*>(model.network.get()))
+  if (const auto* network = dynamic_cast<const GraphNetwork*>(model.network.get())) {
     metadata[kGraphKey] = write_graph(network->graph());
+  } else {
+    const auto usual = make_network(model.config, model.region.num_classes());
+    const auto shapes = changed_shapes(*model.network, *usual);
+    if (!shapes.empty()) metadata[kShapesKey] = Json(shapes).dump();
+  }
   write_safetensors(path, state_dict(*model.network), metadata);
 }
 
@@ -152,10 +158,34 @@ Model load_model(const std::filesystem::path& path) {
     model.network = std::make_shared<GraphNetwork>(read_graph(text, file.tensors, origin));
   } else {
     model.network = make_network(config, region.num_classes());
+    take_shapes(*model.network, file.tensors, file.metadata, origin);
+    file.metadata.erase(kShapesKey);
   }
   load_state_dict(*model.network, file.tensors, origin);
   model.provenance = std::move(file.metadata);
   return model;
+}
+
+void take_shapes(torch::nn::Module& network, const TensorDict& tensors,
+                 const std::map<std::string, std::string>& metadata, const std::string& origin) {
+  const auto found = metadata.find(kShapesKey);
+  if (found == metadata.end()) return;
+  std::map<std::string, Shape> shapes;
+  try {
+    shapes = Json::parse(found->second).get<std::map<std::string, Shape>>();
+  } catch (const Json::exception&) {
+    fail(origin, ": '", kShapesKey, "' in the metadata is not a table of shapes by tensor");
+  }
+  TensorDict values;
+  for (const auto& [name, shape] : shapes) {
+    const auto tensor = tensors.find(name);
+    require(tensor != tensors.end(), origin, ": lacks tensor '", name, "' ", shape_text(shape));
+    require(tensor->second.sizes() == shape, origin, ": tensor '", name, "' is ",
+            tensor->second.sizes(), ", '", kShapesKey, "' in the metadata says ",
+            shape_text(shape));
+    values[name] = tensor->second;
+  }
+  replace_tensors(network, values, origin);
 }
 
 TensorDict read_tensors(const std::filesystem::path& path) {

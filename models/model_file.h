@@ -23,7 +23,9 @@ struct Model {
 Model make_model(const ModelConfig& config, const Region& region, uint64_t seed);
 
 // .safetensors, atomic. Parameters and buffers by their module names; a GraphNetwork's graph goes
-// into the metadata as "graph".
+// into the metadata as "graph", shapes that are not those of the configured network (channels were
+// removed) as kShapesKey.
+inline constexpr const char* kShapesKey = "shapes";
 void save_model(const Model& model, const std::filesystem::path& path);
 
 // Strict: every tensor of the network must be present with the same shape and type and nothing may
@@ -35,6 +37,11 @@ TensorDict state_dict(const torch::nn::Module& module);
 // Copies into the module, strictly as load_model does. `origin` names the source in errors.
 void load_state_dict(torch::nn::Module& module, const TensorDict& tensors,
                      const std::string& origin);
+
+// Gives a network as it is configured the shapes (and values) of the tensors listed in a file's
+// metadata under kShapesKey, if there are any. Throws Error for a table that does not fit.
+void take_shapes(torch::nn::Module& network, const TensorDict& tensors,
+                 const std::map<std::string, std::string>& metadata, const std::string& origin);
 
 // Named tensors of a safetensors or .pth file (zip or legacy pickle), by content, not by suffix.
 TensorDict read_tensors(const std::filesystem::path& path);

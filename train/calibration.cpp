@@ -5,6 +5,7 @@
 
 #include "configs/error.h"
 #include "data/loader.h"
+#include "losses/ctc.h"
 #include "train/compression_data.h"
 
 namespace plateforge {
@@ -46,6 +47,27 @@ Calibration make_calibration(NetworkPtr network, const Region& region, std::vect
     return Quality{measured.loss, measured.metrics.exact_match().value()};
   };
   return calibration;
+}
+
+TensorDict mean_gradients(Network& network, const Region& region, const std::vector<Batch>& plates,
+                          torch::Device device) {
+  const EvalMode at_rest(network);
+  TensorDict sums;
+  for (const auto& batch : plates) {
+    network.zero_grad();
+    const auto logits = network.forward(normalize(batch.images.to(device)));
+    ctc_loss(logits, batch.targets.to(device), batch.target_lengths.to(device), region.blank())
+        .backward();
+    for (const auto& item : network.named_parameters()) {
+      const auto& gradient = item.value().grad();
+      const auto share = gradient.defined() ? gradient.abs() / static_cast<double>(plates.size())
+                                            : torch::zeros_like(item.value());
+      auto& sum = sums[item.key()];
+      sum = sum.defined() ? sum + share : share;
+    }
+  }
+  network.zero_grad();
+  return sums;
 }
 
 }  // namespace plateforge

@@ -20,4 +20,9 @@ std::vector<Batch> take_plates(const Mix& mix, const Model& model, int64_t count
 Calibration make_calibration(NetworkPtr network, const Region& region, std::vector<Batch> plates,
                              const ReadOptions& options);
 
+// Mean over the batches of the absolute gradient of the CTC loss, by parameter, the network at
+// rest.
+TensorDict mean_gradients(Network& network, const Region& region, const std::vector<Batch>& plates,
+                          torch::Device device);
+
 }  // namespace plateforge

@@ -52,6 +52,13 @@ void mask_all(const StateDict& state, const std::map<std::string, Tensor>& masks
   }
 }
 
+// Whether plates are looked at: for scores, for the allocation, or for BatchNorm after one cut (a
+// gradual one leaves that to training).
+bool measures(const PruneConfig& config) {
+  return config.scores != "magnitude" || config.allocation == "sensitivity" ||
+         config.max_drop > 0 || config.schedule == "one_shot";
+}
+
 }  // namespace
 
 PruneHook::PruneHook(Setup setup)
@@ -77,7 +84,7 @@ void PruneHook::cut(const TrainedState& trained, int64_t updates) {
   auto& network = trained.network;
   if (targets_.empty()) {
     Pruner pruner(network, setup_.image_shape, setup_.config,
-                  setup_.calibration ? setup_.calibration() : Calibration{}, setup_.scan_file);
+                  measures(setup_.config) ? setup_.calibration() : Calibration{}, setup_.scan_file);
     if (setup_.config.schedule == "one_shot") {
       targets_ = pruner.prune();
     } else {

@@ -34,6 +34,18 @@ Model quantized_start(const RunConfig& config, const Region& region) {
   return model;
 }
 
+// A network that lost channels has no class of its own for another alphabet to take over.
+void load_shrunk(Model& model, const TensorDict& tensors,
+                 const std::map<std::string, std::string>& metadata, const Region& source,
+                 const std::string& file) {
+  require(source.alphabet() == model.region.alphabet(), file,
+          " has lost channels and reads region ", source.name(), "; it cannot learn region ",
+          model.region.name(), ": fine-tune the whole network for it, then remove channels");
+  take_shapes(*model.network, tensors, metadata, file);
+  load_state_dict(*model.network, tensors, file);
+  log_info("training goes on with the shrunk network of " + file);
+}
+
 }  // namespace
 
 Model make_start(const RunConfig& config, const Region& region) {
@@ -49,10 +61,14 @@ Model make_start(const RunConfig& config, const Region& region) {
   const auto found = metadata.find("region");
   std::optional<Region> source;
   if (found != metadata.end()) source = Region::parse(found->second, file);
-  const auto report = take_weights(model, tensors, source ? &*source : nullptr);
+  if (metadata.contains(kShapesKey)) {
+    load_shrunk(model, tensors, metadata, source ? *source : region, file);
+  } else {
+    const auto report = take_weights(model, tensors, source ? &*source : nullptr);
+    log_info("weights from " + file + ": " + report);
+  }
   if (const auto zeros = metadata.find(kSparsityKey); zeros != metadata.end())
     model.provenance[kSparsityKey] = zeros->second;
-  log_info("weights from " + file + ": " + report);
   return model;
 }
 

@@ -16,7 +16,8 @@ namespace plateforge {
 
 // A fresh model, with the fitting weights of model.init_from when that is given (told in the log)
 // and with that file's word on which layers are sparse. A quantised init_from is that model itself,
-// for quantisation-aware training; Error when region or input size differ from the run's.
+// for quantisation-aware training; Error when region or input size differ from the run's. An
+// init_from that lost channels gives the network its shapes; Error when the alphabets differ.
 Model make_start(const RunConfig& config, const Region& region);
 
 // distill.teacher, at rest on the device; nullopt without one. Throws Error for a teacher with

@@ -83,11 +83,20 @@ prune() { "$plateforge" prune --model "$root/models/pretrained/lprnet-cn.safeten
 refuses "ratio 1" "ratio = 1 .*\[0, 1\)" prune --ratio 1.0
 refuses "unknown layer" "'backbone.7'.*known: .*backbone.0.*container.0" prune --allocation layers --layers backbone.7=0.5
 refuses "ratio 1 of a layer" "backbone.0=1.0.*\[0, 1\)" prune --allocation layers --layers backbone.0=1.0
-refuses "unknown allocation" "allocation = 'lmap'.*did you mean 'lamp'" prune --allocation lmap
+refuses "unknown allocation" "allocation = 'lmap'.*known: .*lamp" prune --allocation lmap
 refuses "pattern that is none" "4:2.*N:M" prune --pattern 4:2
 refuses "sensitivity without plates" "needs plates.*--calibrate" prune --allocation sensitivity
 refuses "too few plates to calibrate" "at least 16 plates" prune --allocation sensitivity --calibrate "crops:$crops"
 refuses "no plates to calibrate" "empty|no pictures|no plates|holds no" prune --calibrate "crops:$work/empty"
+shrink() { prune --structured "$@"; }
+refuses "channels: ratio 1" "ratio = 1 .*\[0, 1\)" shrink --ratio 1.0
+refuses "channels: nothing asked" "nothing to remove" shrink
+refuses "channels: unknown group" "'backbone.7'.*known: .*backbone.0" shrink --widths backbone.7=16
+refuses "channels: empty group" "backbone.0=0 is not possible" shrink --widths backbone.0=0
+refuses "channels: of the output" "container.0 must keep its 68 channels.*output" shrink --widths container.0=32
+refuses "channels: target not reachable" "cannot be reached.*leave .* % of the macs" shrink --by macs --ratio 0.999
+refuses "channels: unknown cost" "by = 'mac'.*did you mean 'macs'" shrink --by mac --ratio 0.5
+refuses "channels: Taylor without plates" "needs plates.*--calibrate" shrink --ratio 0.5 --scores taylor
 refuses "sweep without a folder" "--run" "$plateforge" prune --sweep prune_sweep
 refuses "sweep that calibrates on what it measures" "overlaps" "$plateforge" prune --sweep prune_sweep --run "$work/s1" \
   --set "model=$root/models/pretrained/lprnet-cn.safetensors" --set "calibrate=ccpd:$root/tests/data/ccpd" --set "data=ccpd:$root/tests/data/ccpd"

@@ -98,6 +98,14 @@ ends "bench model" 0 "$plateforge" bench model --model "$model" --onnx "$onnx" -
 holds "a row per contestant" json "$work/model.json" \
   'len(d["runs"]) == 2 and all(r["latency_ms"]["min"] > 0 for r in d["runs"]) and d["roofline"]["fp32_ms"] > 0'
 
+ends "prune of whole channels" 0 "$plateforge" prune --structured --model "$model" --ratio 0.3 --steps 2 --scores taylor \
+  --widths backbone.20=68 --calibrate "$real+$crops" --out "$work/shrunk.safetensors" --json "$work/shrunk.json"
+holds "the table has every group" grep -q 'backbone.11.block.6 *256 -> *176' "$work/said"
+holds "parameters and MACs fall" json "$work/shrunk.json" 'd["macs"] < 0.6 * d["macs_before"] and d["parameters"] < 0.6 * d["parameters_before"]'
+ends "eval of the shrunk file" 0 "$plateforge" eval --model "$work/shrunk.safetensors" --data "$real"
+ends "export of the shrunk file" 0 "$plateforge" export --model "$work/shrunk.safetensors" --out "$work/onnx" --profile fp32
+ends "its file computes the same" 0 "$plateforge" verify --model "$work/shrunk.safetensors" --onnx "$work/onnx/shrunk-fp32.onnx" --data "$real"
+
 ends "import" 0 "$plateforge" import "$model" --as lprnet --out "$work/again.safetensors"
 ends "eval of the imported file" 0 "$plateforge" eval --model "$work/again.safetensors" --data "$real" \
   --decoder beam --json "$work/again.json"
@@ -119,9 +127,7 @@ ends "bench train" 0 "$plateforge" bench train --batch 2 --rounds 1 --precision 
 holds "shares add up" json "$work/train.json" '0.9 < sum(d["fp32"]["share"].values()) < 1.1'
 
 for command in doctor "data verify" "data stats" "data preview" "data synth" "data cache" "data convert" \
-  train lr-find eval prune quantize export verify bench "bench loader" "bench train" import; do
-
-  train lr-find eval export verify bench "bench loader" "bench train" "bench model" import; do
+  train lr-find eval prune "prune --structured" quantize export verify bench "bench loader" "bench train" "bench model" import; do
   ends "$command --help" 0 "$plateforge" $command --help
 done
 

@@ -57,4 +57,70 @@ class ContextCnn : public Network {
   torch::nn::Conv2d conv{nullptr}, head{nullptr};
 };
 
+// relu(stem) plus what `body` makes of it.
+class ResidualCnn : public Network {
+ public:
+  ResidualCnn() {
+    namespace nn = torch::nn;
+    stem = register_module("stem", nn::Conv2d(nn::Conv2dOptions(3, 8, 3)));
+    body = register_module("body", nn::Conv2d(nn::Conv2dOptions(8, 8, 3).padding(1)));
+    head = register_module("head", nn::Conv2d(nn::Conv2dOptions(8, 5, 1)));
+  }
+  torch::Tensor forward(const torch::Tensor& images) override {
+    const auto x = torch::relu(stem(images));
+    return head(torch::relu(x + body(x))).mean(2);
+  }
+  torch::nn::Conv2d stem{nullptr}, body{nullptr}, head{nullptr};
+};
+
+// Two branches side by side through a depthwise convolution, then flattened. Images are 12 x 20.
+class BranchCnn : public Network {
+ public:
+  BranchCnn() {
+    namespace nn = torch::nn;
+    left = register_module("left", nn::Conv2d(nn::Conv2dOptions(3, 6, 3).padding(1)));
+    right = register_module("right", nn::Conv2d(nn::Conv2dOptions(3, 4, 1)));
+    depthwise = register_module("depthwise", nn::Conv2d(nn::Conv2dOptions(10, 10, 3).groups(10)));
+    head = register_module("head", nn::Linear(10 * 2 * 4, 5));
+  }
+  torch::Tensor forward(const torch::Tensor& images) override {
+    const auto both = torch::cat({left(images), right(images)}, 1).relu();
+    return head(torch::max_pool2d(depthwise(both), 4).flatten(1));
+  }
+  torch::nn::Conv2d left{nullptr}, right{nullptr}, depthwise{nullptr};
+  torch::nn::Linear head{nullptr};
+};
+
+// Like LPRNet without its normaliser: every second channel goes on, all are tapped.
+class StridedCnn : public Network {
+ public:
+  StridedCnn() {
+    namespace nn = torch::nn;
+    stem = register_module("stem", nn::Conv2d(nn::Conv2dOptions(3, 12, 3)));
+    inner = register_module("inner", nn::Conv2d(nn::Conv2dOptions(6, 4, 1)));
+    head = register_module("head", nn::Conv2d(nn::Conv2dOptions(16, 5, 1)));
+  }
+  torch::Tensor forward(const torch::Tensor& images) override {
+    const auto tap = torch::relu(stem(images));
+    const auto flow = torch::relu(inner(tap.slice(1, 0, tap.size(1), 2)));
+    return head(torch::cat({tap, flow}, 1)).mean(2);
+  }
+  torch::nn::Conv2d stem{nullptr}, inner{nullptr}, head{nullptr};
+};
+
+// A convolution in two groups.
+class GroupedCnn : public Network {
+ public:
+  GroupedCnn() {
+    namespace nn = torch::nn;
+    stem = register_module("stem", nn::Conv2d(nn::Conv2dOptions(3, 8, 1)));
+    grouped = register_module("grouped", nn::Conv2d(nn::Conv2dOptions(8, 4, 3).groups(2)));
+    head = register_module("head", nn::Conv2d(nn::Conv2dOptions(4, 5, 1)));
+  }
+  torch::Tensor forward(const torch::Tensor& images) override {
+    return head(torch::relu(grouped(torch::relu(stem(images))))).mean(2);
+  }
+  torch::nn::Conv2d stem{nullptr}, grouped{nullptr}, head{nullptr};
+};
+
 }  // namespace plateforge

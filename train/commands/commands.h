@@ -23,6 +23,7 @@ int import_command(const Args& args);
 int lr_find_command(const Args& args);
 int prune_command(const Args& args);
 int quantize_command(const Args& args);
+int shrink_command(const Args& args);  // prune --structured
 int train_command(const Args& args);
 int verify_command(const Args& args);
 

@@ -74,7 +74,8 @@ int export_command(const Args& args) {
                     "plates per inference; 0 = open (OpenCV 4.6 wants a fixed batch)")(
       "opset", po::value(&exporting.opset)->default_value(exporting.opset), "13 to 21")(
       "bundle", po::value(&bundle_list),
-      "runtimes, joined by , (opencv openvino ort tensorrt tvm): a folder beside the file with labels, "
+      "runtimes, joined by , (opencv openvino ort tensorrt tvm): a folder beside the file with "
+      "labels, "
       "preprocessing, a sample with its logits, a script that proves a port")(
       "sample", po::value(&sample_spec),
       "SPEC whose first plate is the bundle's sample; default: one drawn from the region pack")(

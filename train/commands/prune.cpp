@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <iostream>
 
 #include "compress/pruner.h"
@@ -97,11 +98,14 @@ int prune_sweep(const Request& request) {
 }  // namespace
 
 int prune_command(const Args& args) {
+  if (std::find(args.begin(), args.end(), "--structured") != args.end())
+    return shrink_command(args);
   Request request;
   const auto options = describe(request);
   po::variables_map values;
   if (!parse_options(args,
                      "plateforge prune --model M --ratio R --out M2 [--calibrate SPEC]\n"
+                     "plateforge prune --structured ... (see prune --structured --help)\n"
                      "plateforge prune --sweep CONFIG --run DIR",
                      options, values))
     return 0;

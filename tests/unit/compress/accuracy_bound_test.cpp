@@ -36,7 +36,7 @@ class Bound : public testing::Test {
     return {trace(network_, {-1, 3, 12, 20}), pictures(6, 1), options_};
   }
 
-  BranchCnn network_;
+  ForkCnn network_;
   std::vector<torch::Tensor> images_;
   std::vector<int64_t> truth_;
   Jury jury_;

@@ -17,8 +17,8 @@ torch::Tensor constant(const Graph& graph, const std::string& name) {
 }
 
 // The stem's dropped channels reach a hundred times as far as the kept ones.
-BranchCnn uneven_network() {
-  BranchCnn network;
+ForkCnn uneven_network() {
+  ForkCnn network;
   randomize(network, 4);
   const torch::NoGradGuard no_grad;
   network.stem->weight.slice(0, 1, c10::nullopt, 2).mul_(100);
@@ -36,7 +36,7 @@ torch::Tensor channel_ranges(const Graph& graph, const std::string& name,
 }
 
 TEST(ChannelUses, FollowsPoolsAndSlicesToTheirEnds) {
-  BranchCnn network;
+  ForkCnn network;
   const auto graph = deployed(network);
   const auto outputs = scalable_outputs(graph);
   ASSERT_EQ(outputs.size(), 1U);  // the body ends in the concatenation, the head is the output
@@ -50,7 +50,7 @@ TEST(ChannelUses, FollowsPoolsAndSlicesToTheirEnds) {
 }
 
 TEST(ChannelUses, ResidualAddsAndClampsKeepTheirScale) {
-  ResidualCnn residual;
+  ShortcutCnn residual;
   const auto outputs = scalable_outputs(deployed(residual));
   ASSERT_EQ(outputs.size(), 1U);  // only the inner one: stem and second feed the sum
   EXPECT_EQ(outputs[0].layer, "first");
@@ -62,7 +62,7 @@ TEST(ChannelUses, ResidualAddsAndClampsKeepTheirScale) {
 
 TEST(Equalize, EveryFormComputesTheSame) {
   auto branch = uneven_network();
-  ResidualCnn residual;
+  ShortcutCnn residual;
   PlainCnn plain;
   randomize(residual, 5), randomize(plain, 6);
   for (Network* network : std::vector<Network*>{&branch, &residual, &plain}) {
@@ -108,7 +108,7 @@ TEST(Equalize, AllGivesEveryChannelTheSameRange) {
 }
 
 TEST(Equalize, WeightsOfAChannelGetTheSameRange) {
-  ResidualCnn network;
+  ShortcutCnn network;
   randomize(network, 8);
   {
     const torch::NoGradGuard no_grad;
@@ -122,7 +122,7 @@ TEST(Equalize, WeightsOfAChannelGetTheSameRange) {
 }
 
 TEST(Equalize, DeadChannelsStayAsTheyAre) {
-  ResidualCnn network;
+  ShortcutCnn network;
   randomize(network, 8);
   {
     const torch::NoGradGuard no_grad;

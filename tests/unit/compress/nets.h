@@ -7,9 +7,9 @@
 namespace plateforge {
 
 // Two convolutions around a shortcut, ReLU behind the sum.
-class ResidualCnn : public Network {
+class ShortcutCnn : public Network {
  public:
-  ResidualCnn() {
+  ShortcutCnn() {
     namespace nn = torch::nn;
     stem = register_module("stem", nn::Conv2d(nn::Conv2dOptions(3, 16, 3).padding(1)));
     first = register_module("first", nn::Conv2d(nn::Conv2dOptions(16, 16, 3).padding(1)));
@@ -25,9 +25,9 @@ class ResidualCnn : public Network {
 
 // What LPRNet does with its channels: every second one goes on through a pool and a strided slice,
 // all of them into an averaged context that is normalised and concatenated.
-class BranchCnn : public Network {
+class ForkCnn : public Network {
  public:
-  BranchCnn() {
+  ForkCnn() {
     namespace nn = torch::nn;
     stem = register_module("stem", nn::Conv2d(nn::Conv2dOptions(3, 16, 3)));
     body = register_module("body", nn::Conv2d(nn::Conv2dOptions(8, 16, 1).groups(2)));

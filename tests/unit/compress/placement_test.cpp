@@ -29,7 +29,7 @@ std::string groups(const Graph& graph, QuantProfile profile, const LayerPrecisio
 }
 
 TEST(Placement, U8QuantisesWhatLayersReadAndWrite) {
-  BranchCnn branch;
+  ForkCnn branch;
   EXPECT_EQ(groups(deployed(branch), QuantProfile::int8_u8),
             "images | relu max_pool slice | relu_2 | concat | head");
   PlainCnn plain;
@@ -38,20 +38,20 @@ TEST(Placement, U8QuantisesWhatLayersReadAndWrite) {
 }
 
 TEST(Placement, U8QuantisesResidualAdds) {
-  ResidualCnn network;
+  ShortcutCnn network;
   EXPECT_EQ(groups(deployed(network), QuantProfile::int8_u8),
             "images | relu | relu_2 | second | relu_3 | head");
 }
 
 TEST(Placement, S8QuantisesWhatLayersReadAndTheResidualBranch) {
-  ResidualCnn network;
+  ShortcutCnn network;
   const auto graph = deployed(network);
   const auto placement = place_quantizers(graph, QuantProfile::int8_s8, {}, false);
   EXPECT_EQ(groups(graph, placement), "images | relu | relu_2 | relu_3");
   EXPECT_EQ(placement.activations[0].type, kInt8);
   const auto shortcut = placement.activations[1].tensors[0];
   EXPECT_EQ(placement.readers.at(shortcut), (std::set<std::string>{"first", "add"}));
-  BranchCnn branch;  // the slice has a range of its own here
+  ForkCnn branch;  // the slice has a range of its own here
   EXPECT_EQ(groups(deployed(branch), QuantProfile::int8_s8), "images | slice | concat");
 }
 
@@ -77,7 +77,7 @@ TEST(Placement, PartsOfAConcatenationShareOneScale) {
 }
 
 TEST(Placement, FloatLayersAreWhollyFloatAndWideOnesHave16Bits) {
-  BranchCnn network;
+  ForkCnn network;
   const auto graph = deployed(network);
   const auto placement =
       place_quantizers(graph, QuantProfile::int8_u8,
@@ -90,7 +90,7 @@ TEST(Placement, FloatLayersAreWhollyFloatAndWideOnesHave16Bits) {
 }
 
 TEST(Placement, WeightsAloneAndDynamic) {
-  BranchCnn network;
+  ForkCnn network;
   const auto graph = deployed(network);
   const auto weights = place_quantizers(graph, QuantProfile::int8_weights, {}, true);
   EXPECT_TRUE(weights.activations.empty() && weights.dynamic.empty());
@@ -107,7 +107,7 @@ TEST(Placement, WeightsAloneAndDynamic) {
 }
 
 TEST(Placement, InsertedNodesStandBehindTensorsAndInFrontOfWeights) {
-  ResidualCnn network;
+  ShortcutCnn network;
   randomize(network, 1);
   const auto graph = deployed(network);
   const auto placement = place_quantizers(graph, QuantProfile::int8_u8, {}, false);
@@ -128,7 +128,7 @@ TEST(Placement, InsertedNodesStandBehindTensorsAndInFrontOfWeights) {
 }
 
 TEST(Placement, RefusesUnknownLayersAndQuantisedGraphs) {
-  BranchCnn network;
+  ForkCnn network;
   const auto graph = deployed(network);
   const auto problem = [](const Graph& bad, const LayerPrecisions& choices) -> std::string {
     try {

@@ -24,6 +24,10 @@ struct Case {
   Case() {
     randomize(*network, 4);
     for (int i = 0; i < 3; ++i) plates.images.push_back(torch::randn({8, 3, 12, 20}));
+    // Pruning estimates the statistics anew, so they have to be those of these plates from the
+    // start.
+    estimate_batch_norm(*network, 3,
+                        [this, next = size_t{0}]() mutable { return plates.images[next++]; });
     network->eval();
     const torch::NoGradGuard no_grad;
     std::vector<Tensor> wanted;

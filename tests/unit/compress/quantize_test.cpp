@@ -49,7 +49,7 @@ class Quantize : public testing::Test {
     return distance(quantizer.graph(), quantizer.build(choices), unseen_);
   }
 
-  BranchCnn network_;
+  ForkCnn network_;
   std::vector<torch::Tensor> calibration_ = pictures(6, 1), unseen_ = pictures(3, 2);
   QuantizeOptions plain_{.equalization = Equalization::none,
                          .bias_correction = BiasCorrection::none};

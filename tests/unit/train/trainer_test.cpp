@@ -6,6 +6,7 @@
 #include <limits>
 #include <set>
 
+#include "compress/shrink.h"
 #include "configs/atomic_file.h"
 #include "configs/error.h"
 #include "train/reader_data.h"
@@ -277,9 +278,10 @@ TEST_F(PrunedTraining, FineTuningASparseFileKeepsItsZeros) {
   const auto before = read_tensors(root_ / "sparse" / "model.safetensors");
   const auto after = read_tensors(root_ / "tuned" / "model.safetensors");
   EXPECT_EQ(count_zeros(after, ""), count_zeros(before, ""));
-  for (const auto& [name, tensor] : before)
-    if (tensor.dim() == 4)
-      EXPECT_TRUE(after.at(name).masked_select(tensor == 0).eq(0).all().item<bool>()) << name;
+  for (const auto& [name, tensor] : before) {
+    if (tensor.dim() != 4) continue;
+    EXPECT_TRUE(after.at(name).masked_select(tensor == 0).eq(0).all().item<bool>()) << name;
+  }
 }
 
 TEST_F(PrunedTraining, TheBestWeightsArePrunedOnes) {
@@ -298,7 +300,53 @@ TEST_F(PrunedTraining, SchedulesThatCutOftenNeedMagnitude) {
   config.prune.calibration = 16;
   config.train.steps = 2;
   config.data.val_fraction = 0.1;
+  config.data.train += "+ccpd:" PLATEFORGE_ROOT "/tests/data/ccpd";
   EXPECT_NO_THROW(Process(config, folder("once")));
+}
+
+class ShrunkTraining : public TrainerTest {
+ protected:
+  // A start that lost channels; the whole network is the teacher.
+  RunConfig shrunk_config() {
+    auto config = tiny_config();
+    config.model.width_multiplier = 0.25;
+    Process(config, folder("whole")).trainer.run();
+    const auto whole = root_ / "whole" / "model.safetensors", shrunk = root_ / "shrunk.safetensors";
+    auto model = load_model(whole);
+    Shrinker(*model.network, {1, 3, 24, 94}, {.ratio = 0.5, .multiple = 8}).shrink();
+    save_model(model, shrunk);
+    config.model.init_from = shrunk.string();
+    config.distill.teacher = whole.string();
+    config.optim.ema_decay = 0.9;
+    return config;
+  }
+};
+
+TEST_F(ShrunkTraining, StartsFromTheFileAndResumesToTheSameBytes) {
+  const auto config = shrunk_config();
+  const auto start = state_dict(*make_start(config, Region::load("cn")).network);
+  for (const auto& [name, tensor] : read_tensors(config.model.init_from))
+    EXPECT_TRUE(start.at(name).equal(tensor)) << name;
+  Process(config, folder("run")).trainer.run();
+  {
+    Process process(config, folder("cut"));
+    process.task.interrupt_at = 7;
+    EXPECT_EQ(process.trainer.run(), Outcome::kInterrupted);
+  }
+  Process rest(config, folder("cut"));
+  torch::manual_seed(99);
+  rest.trainer.resume();
+  EXPECT_EQ(rest.trainer.run(), Outcome::kFinished);
+  for (const char* file : {"checkpoints/last.safetensors", "model.safetensors"})
+    EXPECT_TRUE(same_bytes("run", "cut", file)) << file;
+  const auto trained = load_model(root_ / "run" / "model.safetensors");
+  for (const auto& [name, tensor] : state_dict(*trained.network))
+    EXPECT_EQ(tensor.sizes(), start.at(name).sizes()) << name;
+}
+
+TEST_F(ShrunkTraining, AnotherAlphabetIsRefused) {
+  const auto config = shrunk_config();
+  EXPECT_THROW(make_start(config, Region::load("de")), Error);
 }
 
 INSTANTIATE_TEST_SUITE_P(Recipes, ResumeIsExact,

@@ -35,7 +35,7 @@ LayerProblem::LayerProblem(const PrunableLayer& layer, const LayerInputs& now,
 
 Tensor LayerProblem::scores() const {
   const auto diagonal = inverse_.diagonal(0, 1, 2).unsqueeze(1);  // [groups, 1, k]
-  const auto costs = best_.square() / diagonal;
+  const auto costs = best_.abs() / diagonal.sqrt();
   const auto inputs = costs.size(2) - (has_bias_ ? 1 : 0);
   return costs.slice(2, 0, inputs).reshape(shape_).to(torch::kFloat);
 }

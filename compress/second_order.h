@@ -23,7 +23,7 @@ class LayerProblem {
   LayerProblem(const PrunableLayer& layer, const LayerInputs& now, const LayerInputs* dense,
                const std::vector<torch::Tensor>& images);
 
-  // What removing a weight alone costs, w^2 / [H^-1]_pp, in the weight's shape.
+  // Root of what removing a weight alone costs, |w| / sqrt([H^-1]_pp), in the weight's shape.
   torch::Tensor scores() const;
   // Writes the best weights (and bias) with zeros where the mask is false into the layer.
   void solve(const torch::Tensor& mask, const PrunableLayer& layer) const;

@@ -7,10 +7,16 @@ namespace {
 
 using Norm = torch::nn::BatchNorm2dImpl;
 
-std::vector<Norm*> norms_of(Network& network) {
+void collect_norms(const torch::nn::Module& module, std::vector<Norm*>& norms) {
+  for (const auto& child : module.children()) {
+    if (auto* norm = child->as<Norm>()) norms.push_back(norm);
+    collect_norms(*child, norms);
+  }
+}
+
+std::vector<Norm*> norms_of(const Network& network) {
   std::vector<Norm*> norms;
-  for (const auto& module : network.modules(/*include_self=*/false))
-    if (auto* norm = module->as<Norm>()) norms.push_back(norm);
+  collect_norms(network, norms);
   return norms;
 }
 

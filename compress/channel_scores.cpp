@@ -28,7 +28,7 @@ void for_members(const ChannelGroups& groups, TensorId id, size_t axis, const Bo
 std::vector<double> sums_along(const Tensor& values, size_t axis) {
   const auto sums = values.to(torch::kCPU, torch::kDouble)
                         .movedim(static_cast<int64_t>(axis), 0)
-                        .flatten(1)
+                        .reshape({values.size(static_cast<int64_t>(axis)), -1})
                         .sum(1)
                         .contiguous();
   return {sums.const_data_ptr<double>(), sums.const_data_ptr<double>() + sums.numel()};

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
 
 #include "compress/insert_quantizers.h"
@@ -162,14 +161,13 @@ std::vector<LayerReport> PostTrainingQuantizer::report(const Graph& quantized,
   std::vector<LayerReport> reports;
   for (const auto& node : graph_.nodes) {
     if (!is_layer(graph_, node)) continue;
-    const auto& power = powers.at(graph_.tensor(unit_output(graph_, node)).name);
+    const auto& power = powers[graph_.tensor(unit_output(graph_, node)).name];
     const auto precision = choices.precisions.find(node.name);
     reports.push_back({.layer = node.name,
                        .precision = precision == choices.precisions.end() ? LayerPrecision::int8
                                                                           : precision->second,
                        .adaround = choices.adaround.contains(node.name),
-                       .sqnr = power.noise > 0 ? 10 * std::log10(power.signal / power.noise)
-                                               : std::numeric_limits<double>::infinity()});
+                       .sqnr = 10 * std::log10(power.signal / power.noise)});
   }
   return reports;
 }

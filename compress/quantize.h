@@ -39,7 +39,8 @@ struct LayerReport {
   std::string layer;
   LayerPrecision precision = LayerPrecision::int8;
   bool adaround = false;
-  double sqnr = 0;  // signal to quantisation noise, dB, all layers before it quantised as well
+  // Signal to quantisation noise, dB, all layers before it quantised as well; NaN without pictures.
+  double sqnr = 0;
 };
 
 // Post-training quantisation of one network. The pictures' ranges are taken once, at construction;

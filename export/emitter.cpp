@@ -216,7 +216,9 @@ class Emitter {
     const auto product =
         o ? builder_.conv_integer(out + ".product", x, initializer_once(stored_name, weight),
                                   {weight.size(2), weight.size(3)}, *o)
-          : builder_.matmul_integer(out + ".product", x, initializer_once(stored_name, weight.t()));
+          : builder_.matmul_integer(
+                out + ".product", x,
+                initializer_once(stored_name, node.as<op::Linear>() ? weight.t() : weight));
     // Channels of a convolution are axis 1, those of a linear layer the last.
     const auto spread = [&](const Tensor& t) { return o && t.dim() ? t.reshape({-1, 1, 1}) : t; };
     const auto weight_scale = initializer_once(out + ".weight_scale", spread(value(grid.scale)));
@@ -249,7 +251,7 @@ class Emitter {
         Overloaded{
             [&](const op::Conv& o) { conv(node, o); },
             [&](const op::Linear&) { linear(node); },
-            [&](const op::MatMul&) { b.matmul(out, in(0), in(1)); },
+            [&](const op::MatMul&) { matmul(node); },
             [&](const op::BatchNorm& o) { b.batch_normalization(out, edges(node), o.epsilon); },
             [&](const op::MaxPool& o) { b.max_pool(out, in(0), o); },
             [&](const op::AveragePool& o) { b.average_pool(out, in(0), o); },

@@ -101,7 +101,7 @@ holds "a row per contestant" json "$work/model.json" \
 ends "prune of whole channels" 0 "$plateforge" prune --structured --model "$model" --ratio 0.3 --steps 2 --scores taylor \
   --widths backbone.20=68 --calibrate "$real+$crops" --out "$work/shrunk.safetensors" --json "$work/shrunk.json"
 holds "the table has every group" grep -q 'backbone.11.block.6 *256 -> *176' "$work/said"
-holds "parameters and MACs fall" json "$work/shrunk.json" 'd["macs"] < 0.6 * d["macs_before"] and d["parameters"] < 0.6 * d["parameters_before"]'
+holds "parameters and MACs fall" json "$work/shrunk.json" 'd["macs"] < 0.6 * d["macs_before"] and d["parameters"] < 0.65 * d["parameters_before"]'
 ends "eval of the shrunk file" 0 "$plateforge" eval --model "$work/shrunk.safetensors" --data "$real"
 ends "export of the shrunk file" 0 "$plateforge" export --model "$work/shrunk.safetensors" --out "$work/onnx" --profile fp32
 ends "its file computes the same" 0 "$plateforge" verify --model "$work/shrunk.safetensors" --onnx "$work/onnx/shrunk-fp32.onnx" --data "$real"

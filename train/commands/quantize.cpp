@@ -158,7 +158,8 @@ void print_layers(const std::vector<LayerReport>& layers, const BoundResult& res
   std::printf("%-28s %10s %9s  %s\n", "layer", "SQNR dB", "drop", "decision");
   for (const auto& layer : layers) {
     const auto drop = result.layer_drops.find(layer.layer);
-    std::printf("%-28s %10.1f ", layer.layer.c_str(), layer.sqnr);
+    std::printf("%-28s ", layer.layer.c_str());
+    std::isnan(layer.sqnr) ? std::printf("%10s ", "-") : std::printf("%10.1f ", layer.sqnr);
     drop == result.layer_drops.end() ? std::printf("%9s", "-") : std::printf("%9.4f", drop->second);
     std::printf("  %s%s\n", precision_name(layer.precision), layer.adaround ? ", adaround" : "");
   }

@@ -31,10 +31,10 @@ std::string groups(const Graph& graph, QuantProfile profile, const LayerPrecisio
 TEST(Placement, U8QuantisesWhatLayersReadAndWrite) {
   ForkCnn branch;
   EXPECT_EQ(groups(deployed(branch), QuantProfile::int8_u8),
-            "images | relu max_pool slice | relu_2 | concat | head");
+            "images | relu max_pool slice | avg_pool | relu_2 | concat | head");
   PlainCnn plain;
   EXPECT_EQ(groups(deployed(plain), QuantProfile::int8_u8),
-            "clamp | relu max_pool | clamp_2 | reshape | head");
+            "clamp | relu max_pool | clamp_2 | avg_pool reshape | head");
 }
 
 TEST(Placement, U8QuantisesResidualAdds) {

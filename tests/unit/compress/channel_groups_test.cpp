@@ -167,7 +167,9 @@ TEST(Widths, EvenSharesInMultiples) {
   auto least = ChannelWidths(15, 16);
   least.push_back(68);
   EXPECT_EQ(shrink_evenly(c.groups, 0.99, {.multiple = 16}), least);
-  EXPECT_NE(problem_of([&] { shrink_evenly(c.groups, 0.01, {.fixed = {{"backbone.20", 68}}}); }).find("as it is"),
+  EXPECT_NE(problem_of([&] {
+              shrink_evenly(c.groups, 0.01, {.fixed = {{"backbone.20", 68}}});
+            }).find("as it is"),
             std::string::npos);
   const WidthRules exact{.exact = true};
   const auto kept = shrink_evenly(c.groups, 0.5, exact);

@@ -1,17 +1,21 @@
 #!/usr/bin/env python3
-"""Latency of exported files in ONNX Runtime, OpenVINO and TVM, in turns.
+"""Latency of exported files in ONNX Runtime, OpenVINO and TVM, in turns, and what they read.
 
     runtimes.py FP32.onnx INT8.onnx ... [--runtime onnxruntime,openvino,tvm] [--threads 1]
-                [--rounds 60] [--runs 10] [--json FILE] [--profile]
+                [--rounds 60] [--runs 10] [--plates FILE]... [--json FILE] [--profile]
 
 The first file is the measure: ratio = its fastest time / this one's, in the same runtime and run.
+With --plates (`plateforge verify --write-plates FILE`, one plate per inference) every file reads
+them: exact match, and the share of plates read as the first file reads them. --rounds 0 only reads.
 With --profile ONNX Runtime's own times per node follow. Needs the judges' Python (./dev test).
 """
 
 import argparse
+import collections
 import json
 import pathlib
 import statistics
+import struct
 import sys
 import tempfile
 import time
@@ -27,7 +31,59 @@ def input_of(path):
     return np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
 
 
-def onnxruntime_runner(path, images, threads, profile_to=None):
+def plates_of(path):
+    """Images [N, 3, H, W] and N texts."""
+    data = path.read_bytes()
+    (size,) = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8 : 8 + size])
+    entry = header["images"]
+    begin, end = (8 + size + offset for offset in entry["data_offsets"])
+    images = np.frombuffer(data[begin:end], np.float32).reshape(entry["shape"])
+    return images, json.loads(header["__metadata__"]["texts"])
+
+
+def alphabet_of(path):
+    """The classes' symbols and the class of the CTC blank."""
+    import onnx
+
+    metadata = {entry.key: entry.value for entry in onnx.load(str(path)).metadata_props}
+    return json.loads(metadata["alphabet"]), int(metadata["blank"])
+
+
+def greedy_text(logits, symbols, blank):  # [classes, steps]
+    best = logits.argmax(0)
+    fresh = np.append(True, best[1:] != best[:-1]) & (best != blank)
+    return "".join(symbols[c] for c in best[fresh])
+
+
+def read(contestants, paths, plates):
+    """Rows of (runtime, file, plates, exact match, same text as the first file)."""
+    images, truths = plates_of(plates)
+    symbols, blank = alphabet_of(paths[0])
+    reference, rows = {}, []
+    for (runtime, name), contestant in contestants.items():
+        texts = []
+        for image in images:
+            contestant.load(image[None])
+            texts.append(greedy_text(contestant.run()[0], symbols, blank))
+        first = reference.setdefault(runtime, texts)
+        rows.append(
+            {
+                "runtime": runtime,
+                "file": name,
+                "plates": plates.stem,
+                "exact_match": statistics.fmean(a == b for a, b in zip(texts, truths)),
+                "same_text": statistics.fmean(a == b for a, b in zip(texts, first)),
+            }
+        )
+    return rows
+
+
+# What runs one file: load() takes the images of the next run(), which answers with the logits.
+Contestant = collections.namedtuple("Contestant", "load run")
+
+
+def onnxruntime_session(path, threads, profile_to=None):
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -36,20 +92,28 @@ def onnxruntime_runner(path, images, threads, profile_to=None):
     if profile_to:
         options.enable_profiling = True
         options.profile_file_prefix = str(profile_to)
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    return session, lambda: session.run(None, {"images": images})
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-def openvino_runner(path, images, threads):
+def onnxruntime_contestant(path, images, threads):
+    session = onnxruntime_session(path, threads)
+    feed = {"images": images.copy()}
+    return Contestant(
+        lambda new: np.copyto(feed["images"], new), lambda: session.run(None, feed)[0]
+    )
+
+
+def openvino_contestant(path, images, threads):
     import openvino
 
     config = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
     request = openvino.Core().compile_model(str(path), "CPU", config).create_infer_request()
-    request.set_input_tensor(openvino.Tensor(images))
-    return request.infer
+    seen = images.copy()
+    request.set_input_tensor(openvino.Tensor(seen, shared_memory=True))
+    return Contestant(lambda new: np.copyto(seen, new), lambda: request.infer()[0])
 
 
-def tvm_runner(path, images, threads):
+def tvm_contestant(path, images, threads):
     import onnx
     import tvm
     from tvm import relax
@@ -57,14 +121,19 @@ def tvm_runner(path, images, threads):
 
     module = from_onnx(onnx.load(str(path)), shape_dict={"images": list(images.shape)})
     machine = relax.VirtualMachine(tvm.compile(module, target="llvm"), tvm.cpu())
-    tensor = tvm.runtime.tensor(images)
-    return lambda: machine["main"](tensor)
+    seen = tvm.runtime.tensor(images)
+
+    def run():
+        answer = machine["main"](seen)
+        return (answer if hasattr(answer, "numpy") else answer[0]).numpy()
+
+    return Contestant(seen.copyfrom, run)
 
 
-RUNNERS = {
-    "onnxruntime": lambda *args: onnxruntime_runner(*args)[1],
-    "openvino": openvino_runner,
-    "tvm": tvm_runner,
+CONTESTANTS = {
+    "onnxruntime": onnxruntime_contestant,
+    "openvino": openvino_contestant,
+    "tvm": tvm_contestant,
 }
 
 
@@ -83,21 +152,21 @@ def timed(work):
 
 def race(contestants, rounds, runs):
     times = {key: [] for key in contestants}
-    for run in contestants.values():
+    for contestant in contestants.values():
         for _ in range(5):
-            run()
+            contestant.run()
     for _ in range(rounds):
-        for key, run in contestants.items():
-            times[key] += [timed(run) for _ in range(runs)]
+        for key, contestant in contestants.items():
+            times[key] += [timed(contestant.run) for _ in range(runs)]
     return times
 
 
 def node_times(path, threads):
     with tempfile.TemporaryDirectory() as folder:
-        images = input_of(path)
-        session, run = onnxruntime_runner(path, images, threads, pathlib.Path(folder) / "profile")
+        feed = {"images": input_of(path)}
+        session = onnxruntime_session(path, threads, pathlib.Path(folder) / "profile")
         for _ in range(60):
-            run()
+            session.run(None, feed)
         events = json.load(open(session.end_profiling()))
     nodes = {}
     for event in events:
@@ -107,29 +176,7 @@ def node_times(path, threads):
     return sorted(((min(durations), *key) for key, durations in nodes.items()), reverse=True)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("files", nargs="+", type=pathlib.Path)
-    parser.add_argument("--runtime", default="onnxruntime,openvino")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=60)
-    parser.add_argument("--runs", type=int, default=10)
-    parser.add_argument("--json")
-    parser.add_argument("--profile", action="store_true")
-    options = parser.parse_args()
-
-    contestants = {}
-    for runtime in options.runtime.split(","):
-        for path in options.files:
-            try:
-                contestants[runtime, path.name] = RUNNERS[runtime](
-                    path, input_of(path), options.threads
-                )
-            except Exception as problem:  # whatever a runtime throws is its refusal
-                reason = str(problem).strip().splitlines()[-1][:100]
-                print(f"left out: {runtime} {path.name}: {reason}", file=sys.stderr)
-    times = race(contestants, options.rounds, options.runs)
-
+def latency_rows(times):
     rows = []
     for (runtime, name), seconds in times.items():
         measure = next(v for (r, _), v in times.items() if r == runtime)
@@ -142,7 +189,10 @@ def main():
                 "ratio_of_medians": statistics.median(measure) / statistics.median(seconds),
             }
         )
-    out = sys.stderr if options.json == "-" else sys.stdout
+    return rows
+
+
+def print_latencies(rows, out):
     print(f"{'runtime':12} {'min ms':>8} {'median':>8} {'ratio':>6} {'median':>7}  file", file=out)
     for row in rows:
         latency = row["latency_ms"]
@@ -151,15 +201,51 @@ def main():
             f"{row['ratio']:6.2f} {row['ratio_of_medians']:7.2f}  {row['file']}",
             file=out,
         )
-    peak = peak_macs()
-    print(f"roofline: {peak / 1e9:.1f} float GMAC/s (numpy matrix product)", file=out)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("files", nargs="+", type=pathlib.Path)
+    parser.add_argument("--runtime", default="onnxruntime,openvino")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--plates", action="append", default=[], type=pathlib.Path)
+    parser.add_argument("--json")
+    parser.add_argument("--profile", action="store_true")
+    options = parser.parse_args()
+
+    contestants = {}
+    for runtime in options.runtime.split(","):
+        for path in options.files:
+            try:
+                contestants[runtime, path.name] = CONTESTANTS[runtime](
+                    path, input_of(path), options.threads
+                )
+            except Exception as problem:  # whatever a runtime throws is its refusal
+                reason = str(problem).strip().splitlines()[-1][:100]
+                print(f"left out: {runtime} {path.name}: {reason}", file=sys.stderr)
+    out = sys.stderr if options.json == "-" else sys.stdout
+    times = race(contestants, options.rounds, options.runs) if options.rounds else {}
+    report = {"threads": options.threads, "runs": latency_rows(times), "read": []}
+    if times:
+        print_latencies(report["runs"], out)
+        peak = report["fp32_macs_per_second"] = peak_macs()
+        print(f"roofline: {peak / 1e9:.1f} float GMAC/s (numpy matrix product)", file=out)
+    for plates in options.plates:
+        report["read"] += read(contestants, options.files, plates)
+    for row in report["read"]:
+        print(
+            f"{row['runtime']:12} {row['plates']}: exact match {row['exact_match']:.4f}, "
+            f"same text {row['same_text']:.4f}  {row['file']}",
+            file=out,
+        )
     if options.profile:
         for path in options.files:
             print(f"\n{path.name}, ONNX Runtime, fastest microseconds per node", file=out)
             for duration, kind, node in node_times(path, options.threads)[:40]:
                 print(f"{duration:7d}  {kind:20} {node}", file=out)
     if options.json:
-        report = {"threads": options.threads, "fp32_gmacs_per_second": peak / 1e9, "runs": rows}
         text = json.dumps(report, indent=2)
         print(text) if options.json == "-" else pathlib.Path(options.json).write_text(text)
 

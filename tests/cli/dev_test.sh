@@ -41,12 +41,12 @@ dev=$work/project/dev
 expect "unknown command" 2 "unknown command 'tset'" "$dev" tset
 expect "help" 0 "LIBTORCH=/path" "$dev" --help
 
-FAKE_UID=1000 MISSING="mold ccache" expect "no root" 2 \
-  "^dev: packages are missing; run: sudo apt-get install -y --no-install-recommends ccache mold$" "$dev" test
+FAKE_UID=1000 MISSING="ninja-build ccache" expect "no root" 2 \
+  "^dev: packages are missing; run: sudo apt-get install -y --no-install-recommends ccache ninja-build$" "$dev" test
 installed_nothing "no root"
-LIBTORCH=$work/torch MISSING=mold expect "root installs what is missing" 0 \
-  "^apt-get install -y --no-install-recommends mold " "$dev" build
-LIBTORCH=$work/torch MISSING=mold expect "and says so" 0 "installing Debian packages: mold" "$dev" build
+LIBTORCH=$work/torch MISSING=ninja-build expect "root installs what is missing" 0 \
+  "^apt-get install -y --no-install-recommends ninja-build " "$dev" build
+LIBTORCH=$work/torch MISSING=ninja-build expect "and says so" 0 "installing Debian packages: ninja-build" "$dev" build
 
 LIBTORCH=$work/torch expect "LIBTORCH wins" 0 "cmake --preset release .*LIBTORCH_ROOT:PATH=$work/torch" "$dev" build
 LIBTORCH=$work/torch expect "nothing to install" 0 "everything is installed \(LibTorch: $work/torch\)" "$dev" build

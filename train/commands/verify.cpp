@@ -2,9 +2,11 @@
 
 #include <iostream>
 
+#include "configs/atomic_file.h"
 #include "configs/error.h"
 #include "data/loader.h"
 #include "export/runtimes.h"
+#include "models/safetensors.h"
 #include "train/commands/commands.h"
 
 namespace po = boost::program_options;
@@ -20,6 +22,32 @@ PlateStream stream(Loader& loader) {
   };
 }
 
+// What the runtimes were given, for programs outside: `images` [N, 3, H, W] float as the network
+// takes them, and in the metadata `texts`, a JSON list of N.
+class PlateRecord {
+ public:
+  void add(const LabelledPlates& plates) {
+    images_.push_back(normalize(plates.images));
+    texts_.insert(texts_.end(), plates.texts.begin(), plates.texts.end());
+  }
+  void write(const std::filesystem::path& file) const {
+    write_file_atomically(file, serialize_safetensors({{"images", torch::cat(images_)}},
+                                                      {{"texts", nlohmann::json(texts_).dump()}}));
+  }
+
+ private:
+  std::vector<torch::Tensor> images_;
+  std::vector<std::string> texts_;
+};
+
+PlateStream recorded(PlateStream plates, PlateRecord& record) {
+  return [plates = std::move(plates), &record] {
+    auto next = plates();
+    if (next) record.add(*next);
+    return next;
+  };
+}
+
 std::string joined(const std::vector<std::string>& names) {
   std::string all;
   for (const auto& name : names) all.append(all.empty() ? "" : ",").append(name);
@@ -29,7 +57,7 @@ std::string joined(const std::vector<std::string>& names) {
 }  // namespace
 
 int verify_command(const Args& args) {
-  std::string model_file, reference_file, onnx, spec, json, runtimes = joined(runtime_names());
+  std::string model_file, reference_file, onnx, spec, record_file, json, runtimes = joined(runtime_names());
   CropOptions crop;
   RuntimeConfig runtime{.device = "cpu"};
   po::options_description options("options");
@@ -46,6 +74,8 @@ int verify_command(const Args& args) {
       "max-different-texts", po::value<double>(), "bound, share of plates; default by the profile")(
       "max-exact-match-drop", po::value<double>(),
       "bound, share of plates; default by the profile")(
+      "write-plates", po::value(&record_file),
+      "write the network's inputs and the texts here (.safetensors), for tests/bench/runtimes.py")(
       "threads", po::value(&runtime.threads)->default_value(runtime.threads),
       "LibTorch threads; 0 = all cores")("json", po::value(&json),
                                          "write the comparison here; - is standard output");
@@ -73,8 +103,12 @@ int verify_command(const Args& args) {
                 AugmentConfig{.strength = 0, .ops = {}}, loading);
   std::optional<Model> reference;
   if (!reference_file.empty()) reference = load_model(reference_file);
-  const auto report = verify_onnx(model, onnx, stream(loader), split_list(runtimes), bounds,
+  PlateRecord record;
+  auto plates = stream(loader);
+  if (!record_file.empty()) plates = recorded(std::move(plates), record);
+  const auto report = verify_onnx(model, onnx, plates, split_list(runtimes), bounds,
                                   reference ? &*reference : nullptr);
+  if (!record_file.empty()) record.write(record_file);
   if (json != "-") std::cout << report.to_text();
   write_json(json, report.to_json());
   return report.holds() ? 0 : 1;

@@ -3,8 +3,11 @@
 #include <iostream>
 #include <optional>
 
+#include "compress/quantize.h"
 #include "configs/error.h"
 #include "losses/ctc.h"
+#include "models/graph/trace.h"
+#include "models/graph_network.h"
 #include "models/network.h"
 #include "models/ops/layers.h"
 #include "optim/optimizer.h"
@@ -24,7 +27,11 @@ constexpr int64_t kClasses = 68, kLabel = 7;
 class Step {
  public:
   Step(const ModelConfig& model, const std::string& precision, int64_t batch, torch::Device device)
-      : precision_(precision), device_(device), network_(make_network(model, kClasses, 1)) {
+      : Step(make_network(model, kClasses, 1), model, precision, batch, device) {}
+
+  Step(NetworkPtr network, const ModelConfig& model, const std::string& precision, int64_t batch,
+       torch::Device device)
+      : precision_(precision), device_(device), network_(std::move(network)) {
     network_->to(device);
     network_->train();
     const OptimConfig optim;
@@ -103,6 +110,49 @@ nlohmann::json rates(std::vector<double> seconds, int64_t batch) {
       {"step_ms", {{"min", 1e3 * seconds.front()}, {"median", 1e3 * seconds[seconds.size() / 2]}}}};
 }
 
+// The network as `plateforge quantize` hands it to quantisation-aware training, calibrated on noise.
+NetworkPtr quantized_network(const ModelConfig& model) {
+  const auto network = make_network(model, kClasses, 1);
+  const Shape plate = {-1, 3, model.height, model.width};
+  PostTrainingQuantizer quantizer(trace(*network, plate),
+                                  {torch::rand({16, 3, model.height, model.width}) * 2 - 1}, {});
+  return std::make_shared<GraphNetwork>(quantizer.build({}));
+}
+
+nlohmann::json shares(Step& step) {
+  OpTimer timer;
+  const double whole = seconds_of([&] { step.run(false); });
+  nlohmann::json shares;
+  double listed = 0;
+  for (const auto& [group, seconds] : timer.seconds()) {
+    shares[group] = seconds / whole;
+    listed += seconds;
+  }
+  shares["between operators"] = std::max(0.0, whole - listed) / whole;
+  return shares;
+}
+
+// Simulating integers costs what it adds to the float step, measured in turns with it.
+nlohmann::json measure_qat(const ModelConfig& model, int64_t batch, int64_t rounds,
+                           torch::Device device) {
+  Step real(model, "fp32", batch, device);
+  Step simulated(quantized_network(model), model, "fp32", batch, device);
+  std::vector<double> float_seconds, qat_seconds;
+  for (int64_t round = -2; round < rounds; ++round) {  // two warm-ups, then pairs
+    const double f = seconds_of([&] { real.run(false); });
+    const double q = seconds_of([&] { simulated.run(false); });
+    if (round < 0) continue;
+    float_seconds.push_back(f);
+    qat_seconds.push_back(q);
+  }
+  auto json = rates(qat_seconds, batch);
+  json["fp32"] = rates(float_seconds, batch);
+  json["ratio"] = *std::min_element(qat_seconds.begin(), qat_seconds.end()) /
+                  *std::min_element(float_seconds.begin(), float_seconds.end());
+  if (device.is_cpu()) json["share"] = shares(simulated);
+  return json;
+}
+
 nlohmann::json measure(const ModelConfig& model, const std::string& precision, int64_t batch,
                        int64_t rounds, torch::Device device) {
   Step step(model, precision, batch, device);
@@ -118,19 +168,18 @@ nlohmann::json measure(const ModelConfig& model, const std::string& precision, i
   json["plain"] = rates(plain, batch);
   json["ratio"] =
       *std::min_element(plain.begin(), plain.end()) / *std::min_element(fused.begin(), fused.end());
-  if (device.is_cpu()) {
-    OpTimer timer;
-    const double whole = seconds_of([&] { step.run(false); });
-    double listed = 0;
-    for (const auto& [group, seconds] : timer.seconds()) {
-      json["share"][group] = seconds / whole;
-      listed += seconds;
-    }
-    json["share"]["between operators"] = std::max(0.0, whole - listed) / whole;
-  }
+  if (device.is_cpu()) json["share"] = shares(step);
   json["roofline_images_per_second"] =
       static_cast<double>(batch) / roofline_seconds(step, std::max<int64_t>(2, rounds / 2));
   return json;
+}
+
+void print_shares(const nlohmann::json& json) {
+  if (!json.contains("share")) return;
+  for (const auto& [group, share] : json["share"].items()) {
+    if (share.get<double>() < 0.0005) continue;  // the fused step leaves some kinds no work
+    std::cout << "  " << std::setw(5) << 100 * share.get<double>() << " %  " << group << "\n";
+  }
 }
 
 void print(const std::string& precision, const nlohmann::json& json) {
@@ -142,17 +191,23 @@ void print(const std::string& precision, const nlohmann::json& json) {
             << number(json["plain"]["images_per_second"]) << ", ratio " << std::setprecision(2)
             << number(json["ratio"]) << "; convolutions alone " << std::setprecision(1)
             << number(json["roofline_images_per_second"]) << " img/s\n";
-  if (!json.contains("share")) return;
-  for (const auto& [group, share] : json["share"].items()) {
-    if (number(share) < 0.0005) continue;  // the fused step leaves some kinds no work
-    std::cout << "  " << std::setw(5) << 100 * number(share) << " %  " << group << "\n";
-  }
+  print_shares(json);
+}
+
+void print_qat(const nlohmann::json& json) {
+  std::cout << std::fixed << std::setprecision(1) << "integers simulated: "
+            << json["images_per_second"].get<double>() << " img/s, fp32 "
+            << json["fp32"]["images_per_second"].get<double>() << ", the step takes "
+            << std::setprecision(2) << json["ratio"].get<double>() << " times as long\n"
+            << std::setprecision(1);
+  print_shares(json);
 }
 
 }  // namespace
 
 int bench_train(const Args& args) {
   int64_t batch = 128, rounds = 7;
+  bool qat = false;
   std::string json, precision = "both";
   ModelConfig model;
   RuntimeConfig runtime;
@@ -160,6 +215,7 @@ int bench_train(const Args& args) {
   options.add_options()("batch", po::value(&batch)->default_value(batch), "plates per step")(
       "rounds", po::value(&rounds)->default_value(rounds), "measured pairs of steps")(
       "precision", po::value(&precision)->default_value(precision), "fp32, bf16 or both")(
+      "qat", po::bool_switch(&qat), "the fp32 step of a quantised network against the float one's")(
       "head", po::value(&model.head)->default_value(model.head), "t18 or t88")(
       "device", po::value(&runtime.device)->default_value(runtime.device), "auto, cpu or cuda")(
       "threads", po::value(&runtime.threads)->default_value(runtime.threads),
@@ -173,7 +229,12 @@ int bench_train(const Args& args) {
 
   const auto device = set_up_runtime(runtime);
   nlohmann::json report = {{"batch", batch}, {"threads", at::get_num_threads()}};
+  if (qat) {
+    report["qat"] = measure_qat(model, batch, rounds, device);
+    if (json != "-") print_qat(report["qat"]);
+  }
   for (const std::string name : {"fp32", "bf16"}) {
+    if (qat) break;
     if (precision != "both" && precision != name) continue;
     report[name] = measure(model, name, batch, rounds, device);
     if (json != "-") print(name, report[name]);

@@ -110,7 +110,8 @@ nlohmann::json rates(std::vector<double> seconds, int64_t batch) {
       {"step_ms", {{"min", 1e3 * seconds.front()}, {"median", 1e3 * seconds[seconds.size() / 2]}}}};
 }
 
-// The network as `plateforge quantize` hands it to quantisation-aware training, calibrated on noise.
+// The network as `plateforge quantize` hands it to quantisation-aware training, calibrated on
+// noise.
 NetworkPtr quantized_network(const ModelConfig& model) {
   const auto network = make_network(model, kClasses, 1);
   const Shape plate = {-1, 3, model.height, model.width};
@@ -195,8 +196,8 @@ void print(const std::string& precision, const nlohmann::json& json) {
 }
 
 void print_qat(const nlohmann::json& json) {
-  std::cout << std::fixed << std::setprecision(1) << "integers simulated: "
-            << json["images_per_second"].get<double>() << " img/s, fp32 "
+  std::cout << std::fixed << std::setprecision(1)
+            << "integers simulated: " << json["images_per_second"].get<double>() << " img/s, fp32 "
             << json["fp32"]["images_per_second"].get<double>() << ", the step takes "
             << std::setprecision(2) << json["ratio"].get<double>() << " times as long\n"
             << std::setprecision(1);

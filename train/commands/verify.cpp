@@ -57,7 +57,8 @@ std::string joined(const std::vector<std::string>& names) {
 }  // namespace
 
 int verify_command(const Args& args) {
-  std::string model_file, reference_file, onnx, spec, record_file, json, runtimes = joined(runtime_names());
+  std::string model_file, reference_file, onnx, spec, record_file, json,
+      runtimes = joined(runtime_names());
   CropOptions crop;
   RuntimeConfig runtime{.device = "cpu"};
   po::options_description options("options");

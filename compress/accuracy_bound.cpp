@@ -21,11 +21,11 @@ struct Answers {
   std::vector<Tensor> outputs;  // [1, ...] each
 };
 
-Answers answers_of(const Graph& graph, const Jury& jury) {
+Answers answers_of(const Forward& forward, const Jury& jury) {
   const torch::NoGradGuard no_grad;
   Answers answers;
   for (const auto& images : jury.batches) {
-    const auto outputs = execute(graph, {images}).front();
+    const auto outputs = forward(images);
     std::vector<int64_t> pictures(static_cast<size_t>(images.size(0)));
     std::iota(pictures.begin(), pictures.end(), static_cast<int64_t>(answers.outputs.size()));
     const auto judged = jury.judge(outputs, pictures);
@@ -33,6 +33,10 @@ Answers answers_of(const Graph& graph, const Jury& jury) {
     for (const auto& one : outputs.split(1)) answers.outputs.push_back(one);
   }
   return answers;
+}
+
+Answers answers_of(const Graph& graph, const Jury& jury) {
+  return answers_of([&](const Tensor& images) { return execute(graph, {images}).front(); }, jury);
 }
 
 double distance(const Tensor& exact, const Tensor& other) {
@@ -215,6 +219,10 @@ class Search {
 };
 
 }  // namespace
+
+Comparison compare(const Graph& exact, const Forward& quantized, const Jury& jury) {
+  return compare(answers_of(exact, jury), answers_of(quantized, jury));
+}
 
 Comparison compare(const Graph& exact, const Graph& quantized, const Jury& jury) {
   return compare(answers_of(exact, jury), answers_of(quantized, jury));

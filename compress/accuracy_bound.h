@@ -38,6 +38,10 @@ struct Comparison {
   double drop() const { return exact_score - score; }
 };
 
+// From images [n, 3, H, W] to outputs: a graph, or a file in a runtime.
+using Forward = std::function<torch::Tensor(const torch::Tensor& images)>;
+
+Comparison compare(const Graph& exact, const Forward& quantized, const Jury& jury);
 Comparison compare(const Graph& exact, const Graph& quantized, const Jury& jury);
 
 // The options whose all-int8 network answers most pictures like the float one (then: whose outputs

@@ -14,7 +14,6 @@ namespace {
 using torch::Tensor;
 
 constexpr int64_t kOldestOpset = 13, kNewestOpset = 21;  // of the spellings in OnnxBuilder
-constexpr int64_t kOpsetOf16Bits = 21;                   // QuantizeLinear to 16-bit integers
 
 // The integer type of an activation. QuantizeLinear clips to the whole type.
 torch::ScalarType activation_type(const Grid& grid, const std::string& name) {

@@ -5,6 +5,8 @@
 
 namespace plateforge {
 
+constexpr int64_t kOpsetOf16Bits = 21;  // the first whose QuantizeLinear makes 16-bit integers
+
 // How the quantised layers of a graph are spelled in a file.
 struct QuantizedSpelling {
   // Weights as integers with a DequantizeLinear; otherwise as floats with QuantizeLinear and

@@ -79,6 +79,7 @@ ends "weights alone need no plates" 0 "$plateforge" quantize --model "$model" --
   --equalize none --bias-correction none --out "$int8"
 ends "a bound that holds" 0 "$plateforge" quantize --model "$model" --calibrate "$crops" --out "$int8" \
   --data "$real" --max-drop 0 --json "$work/bound.json"
+holds "the runtime agrees, where there is one" json "$work/bound.json" 'd.get("in_runtime", d["result"])["drop"] == 0'
 holds "says so" json "$work/bound.json" 'd["bound"]["holds"] and d["result"]["drop"] <= 0'
 
 holds "the forecast is silent on floats" json "$work/export.json" 'd["fp32"]["findings"] == [] and d["fp32"]["parity"]["holds"]'

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <iostream>
@@ -7,10 +8,12 @@
 #include "configs/error.h"
 #include "configs/log.h"
 #include "configs/suggest.h"
+#include "export/onnx_export.h"
 #include "models/graph/trace.h"
 #include "models/graph_network.h"
 #include "train/commands/commands.h"
 #include "train/compression_data.h"
+#include "train/runtime_check.h"
 
 namespace po = boost::program_options;
 
@@ -133,6 +136,12 @@ nlohmann::json bound_json(double max_drop, const BoundResult& result) {
   return json;
 }
 
+nlohmann::json runtime_json(const RuntimeCheck& check) {
+  auto json = comparison_json(check.comparison);
+  json["runtime"] = check.runtime;
+  return json;
+}
+
 // What was done to the network, for its provenance and for --json.
 nlohmann::json report_json(const QuantizeArguments& a, const PostTrainingQuantizer& quantizer,
                            const BoundResult& result, const std::vector<LayerReport>& layers) {
@@ -165,6 +174,14 @@ void print_layers(const std::vector<LayerReport>& layers, const BoundResult& res
   }
 }
 
+void print_comparison(const std::string& what, const Comparison& c) {
+  std::printf(
+      "%s: %lld plates, float %.4f, quantised %.4f, drop %.4f [%.4f, %.4f]; same text %.4f, "
+      "relative logit error %.4f\n",
+      what.c_str(), static_cast<long long>(c.pictures), c.exact_score, c.score, c.drop(),
+      c.drop_low, c.drop_high, c.same, std::sqrt(c.distance));
+}
+
 void print_report(const QuantizeArguments& a, const BoundResult& result,
                   const std::vector<LayerReport>& layers) {
   print_layers(layers, result);
@@ -173,12 +190,7 @@ void print_report(const QuantizeArguments& a, const BoundResult& result,
                 step.kept ? "kept" : "undone");
   }
   if (!a.data.empty()) {
-    const auto& c = result.best;
-    std::printf(
-        "%s of %lld plates: float %.4f, quantised %.4f, drop %.4f [%.4f, %.4f]; same text %.4f, "
-        "relative logit error %.4f\n",
-        a.metric.c_str(), static_cast<long long>(c.pictures), c.exact_score, c.score, c.drop(),
-        c.drop_low, c.drop_high, c.same, std::sqrt(c.distance));
+    print_comparison(a.metric + " simulated", result.best);
   }
   if (!result.holds) {
     std::printf("a drop of at most %.4f was not reached; %s is the best that was found\n",
@@ -247,6 +259,20 @@ BoundResult quantize(PostTrainingQuantizer& quantizer, const QuantizeArguments& 
   return result;
 }
 
+// The bound once more, with the file in the runtime that it is for.
+bool holds_in_runtime(const QuantizeArguments& a, const Model& model, const Graph& exact,
+                      const Jury& jury, const LayerPrecisions& precisions, nlohmann::json& report) {
+  if (a.data.empty()) return true;
+  const bool wide = std::ranges::any_of(
+      precisions, [](const auto& layer) { return layer.second == LayerPrecision::int16; });
+  const auto opset = wide ? kOpsetOf16Bits : ExportOptions().opset;
+  const auto check = check_in_runtime(model, exact, jury, opset, a.out + ".check.onnx");
+  if (!check) return true;
+  report["in_runtime"] = runtime_json(*check);
+  if (a.json != "-") print_comparison(a.metric + " in " + check->runtime, check->comparison);
+  return a.max_drop < 0 || check->comparison.drop() <= a.max_drop;
+}
+
 }  // namespace
 
 int quantize_command(const Args& args) {
@@ -265,13 +291,15 @@ int quantize_command(const Args& args) {
   auto result = quantize(quantizer, a, plates.jury);
 
   const auto layers = quantizer.report(result.graph, result.choices);
-  const auto report = report_json(a, quantizer, result, layers);
+  auto report = report_json(a, quantizer, result, layers);
   model.provenance["quantization"] = report.dump();
   model.network = std::make_shared<GraphNetwork>(result.graph);
   save_model(model, a.out);
   if (a.json != "-") print_report(a, result, layers);
+  const bool holds = result.holds && holds_in_runtime(a, model, quantizer.graph(), plates.jury,
+                                                      result.choices.precisions, report);
   write_json(a.json, report);
-  return result.holds ? 0 : 1;
+  return holds ? 0 : 1;
 }
 
 }  // namespace plateforge

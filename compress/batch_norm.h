@@ -4,6 +4,7 @@
 
 #include <functional>
 
+#include "compress/calibration.h"
 #include "models/network.h"
 
 namespace plateforge {
@@ -16,5 +17,13 @@ using NextImages = std::function<torch::Tensor()>;
 // training mode, so dropout is at rest and no random number is drawn. Without BatchNorm modules (a
 // folded graph) nothing happens and no batch is asked for.
 void estimate_batch_norm(Network& network, int64_t batches, const NextImages& next);
+
+// Estimates them on the calibration's images, when there are any.
+void estimate_batch_norm(Network& network, const Calibration& plates);
+
+// Whether the network as it is reads the plates about as well with statistics estimated on them;
+// they are then put back. One that was trained to other statistics than its plates have (the
+// published LPRNet) would be ruined by new ones. True when there is nothing to measure.
+bool fits_estimated_norms(Network& network, const Calibration& plates);
 
 }  // namespace plateforge

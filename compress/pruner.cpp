@@ -51,6 +51,7 @@ Pruner::Pruner(Network& network, const Shape& image_shape, const PruneConfig& co
       state_(state_of(network)),
       problems_(layers_.size()) {
   for (const auto& tensor : state_) dense_state_.push_back(tensor.detach().clone());
+  fits_estimated_norms_ = fits_estimated_norms(network_, calibration_);
   const bool has_pattern = parse_pattern(config_.pattern).has_value();
   require(!has_pattern || (config_.max_bytes == 0 && config_.max_drop == 0),
           "prune.pattern = ", config_.pattern,
@@ -170,10 +171,7 @@ void Pruner::restore() {
 }
 
 void Pruner::estimate_norms() {
-  if (calibration_.images.empty()) return;
-  size_t next = 0;
-  estimate_batch_norm(network_, static_cast<int64_t>(calibration_.images.size()),
-                      [&] { return calibration_.images[next++]; });
+  if (fits_estimated_norms_) estimate_batch_norm(network_, calibration_);
 }
 
 Ratios Pruner::sensitivity_ratios(double ratio) {

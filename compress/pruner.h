@@ -63,6 +63,7 @@ class Pruner {
   std::vector<torch::Tensor> scores_;               // of the unpruned network
   std::vector<std::optional<LayerProblem>> problems_;
   std::vector<LayerCurve> curves_;
+  bool fits_estimated_norms_ = true;
 };
 
 }  // namespace plateforge

@@ -97,6 +97,7 @@ Shrinker::Shrinker(Network& network, const Shape& image_shape, const ShrinkConfi
         goal_[i] = found->second;
   }
   whole_cost_ = cost(graph);
+  fits_estimated_norms_ = fits_estimated_norms(network_, calibration_);
 }
 
 ShrinkReport Shrinker::shrink() {
@@ -114,10 +115,7 @@ void Shrinker::remove(double progress) {
   const auto widths = choose(graph, groups, scores, progress);
   const auto plan = groups.best(scores, counts_of(groups, widths));
   select_channels(network_, image_shape_, without_channels(graph, groups, plan));
-  size_t next = 0;
-  if (!calibration_.images.empty())
-    estimate_batch_norm(network_, std::ssize(calibration_.images),
-                        [&] { return calibration_.images[next++]; });
+  if (fits_estimated_norms_) estimate_batch_norm(network_, calibration_);
 }
 
 ChannelWidths Shrinker::choose(const Graph& graph, const ChannelGroups& groups,

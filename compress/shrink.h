@@ -70,6 +70,7 @@ class Shrinker {
   Shape image_shape_;
   ShrinkConfig config_;
   Calibration calibration_;
+  bool fits_estimated_norms_ = true;
   Gradients gradients_;
   LatencyTable latency_;
   WidthRules rules_;

@@ -141,6 +141,27 @@ TEST(BatchNormEstimate, IsThePlainMeanOverTheBatches) {
   EXPECT_EQ(norm->options.momentum(), 0.1);
 }
 
+// A network that was trained to other statistics than its plates have would be ruined by new ones.
+TEST(BatchNormEstimate, IsRefusedWhereTheNetworkItselfLoses) {
+  const torch::NoGradGuard no_grad;
+  PlainCnn network(4);
+  randomize(network, 2);
+  network.eval();
+  const Calibration own{.images = {torch::randn({8, 3, 8, 8})}, .measure = nullptr};
+  estimate_batch_norm(network, own);
+  const auto wanted = network.forward(own.images[0]).clone();
+  auto measured = own;
+  measured.measure = [&] {
+    return Quality{1e4 * (network.forward(own.images[0]) - wanted).square().mean().item<double>(),
+                   0};
+  };
+  EXPECT_TRUE(fits_estimated_norms(network, measured));
+  auto strange = measured;
+  strange.images = {10 * torch::randn({8, 3, 8, 8}) + 5};
+  EXPECT_FALSE(fits_estimated_norms(network, strange));
+  EXPECT_TRUE(network.forward(own.images[0]).equal(wanted));
+}
+
 TEST(Sparsity, ZerosSurviveSavingLoadingAndQuantising) {
   const TempFolder folder;
   auto model = make_model({.width_multiplier = 0.25}, Region::load("cn"), 3);

@@ -46,6 +46,8 @@ class ChannelGroups {
   //   concatenation           i -> offset + i
   //   slices of every step-th channel to the end        i -> start + i * step
   //   reshapes that merge channels with what is behind them (flatten)     i -> its block
+  //   reshapes that split channels in two and products of two activations  the heads of attention:
+  //     whole heads go, in queries, keys and values at once
   explicit ChannelGroups(const Graph& graph);
 
   const std::vector<ChannelGroup>& groups() const { return groups_; }

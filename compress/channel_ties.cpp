@@ -80,10 +80,7 @@ void ChannelTies::follow(const Node& node) {
   std::visit(
       Overloaded{[&](const op::Conv& o) { follow_conv(o, node); },
                  [&](const op::Linear&) { follow_linear(node); },
-                 [&](const op::MatMul&) {
-                   for (const auto id : {node.inputs[0], node.inputs[1], y})
-                     freeze(id, node.name + " multiplies two activations");
-                 },
+                 [&](const op::MatMul&) { follow_product(node); },
                  [&](const op::BatchNorm&) {
                    keep_axes();
                    for (size_t i = 1; i < node.inputs.size(); ++i)
@@ -144,6 +141,24 @@ void ChannelTies::follow_linear(const Node& node) {
   if (node.inputs.size() > 2) tie_axes(node.inputs[2], 0, y, rank(y) - 1);
 }
 
+// a [..., M, K] b [..., K, N]. Of two activations what is multiplied or summed over stays (tokens
+// and the width of an attention head), the axes in front go together (the heads).
+void ChannelTies::follow_product(const Node& node) {
+  const auto a = node.inputs[0], b = node.inputs[1], y = node.output;
+  tie_axes(a, rank(a) - 2, y, rank(y) - 2);
+  tie_axes(a, rank(a) - 1, b, rank(b) - 2);
+  tie_axes(b, rank(b) - 1, y, rank(y) - 1);
+  for (const auto operand : {a, b})
+    for (size_t back = 3; back <= rank(operand); ++back) {
+      const auto from = rank(operand) - back, to = rank(y) - back;
+      if (extent(operand, from) == extent(y, to)) tie_axes(operand, from, y, to);
+    }
+  if (graph_.tensor(a).is_constant() || graph_.tensor(b).is_constant()) return;
+  for (const auto id : {a, b, y})
+    for (size_t back = 1; back <= 2; ++back)
+      freeze(id, rank(id) - back, node.name + " multiplies two activations");
+}
+
 void ChannelTies::follow_broadcast(const Node& node) {
   for (const auto operand : node.inputs)
     for (size_t back = 1; back <= rank(operand); ++back) {
@@ -197,6 +212,10 @@ void ChannelTies::follow_reshape(const Node& node) {
   const auto blocks = matching_blocks(graph_.shape(x), graph_.shape(y));
   if (!blocks) return freeze(x, reason), freeze(y, reason);
   for (const auto& block : *blocks) {
+    if (block.from.size() == 1 && block.to.size() == 2) {
+      split_heads(x, block.from[0], y, block.to[0], block.to[1]);
+      continue;
+    }
     if (block.to.size() > 1) {
       for (const auto axis : block.from) freeze(x, axis, reason);
       for (const auto axis : block.to) freeze(y, axis, reason);
@@ -208,6 +227,13 @@ void ChannelTies::follow_reshape(const Node& node) {
     for (int64_t i = 0; i < extent(y, merged); ++i)
       tie(slot(y, merged, i), slot(x, channels, i / behind));
   }
+}
+
+// [..., h * d, ...] as [..., h, d, ...]: whole heads may go.
+void ChannelTies::split_heads(TensorId x, size_t axis, TensorId y, size_t heads, size_t width) {
+  for (int64_t i = 0; i < extent(x, axis); ++i)
+    tie(slot(x, axis, i), slot(y, heads, i / extent(y, width)));
+  freeze(y, width, "they are one head's");
 }
 
 int64_t ChannelTies::extent(TensorId tensor, size_t axis) const {

@@ -35,11 +35,13 @@ class ChannelTies {
   void follow(const Node& node);
   void follow_conv(const op::Conv& conv, const Node& node);
   void follow_linear(const Node& node);
+  void follow_product(const Node& node);
   void follow_broadcast(const Node& node);
   void follow_mean(const op::Mean& mean, const Node& node);
   void follow_slice(const op::Slice& slice, const Node& node);
   void follow_concat(const op::Concat& concat, const Node& node);
   void follow_reshape(const Node& node);
+  void split_heads(TensorId x, size_t axis, TensorId y, size_t heads, size_t width);
 
   int64_t extent(TensorId tensor, size_t axis) const;  // 0 for the open batch
   size_t rank(TensorId tensor) const { return graph_.shape(tensor).size(); }

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "compress/insert_quantizers.h"
+#include "compress/smooth_quant.h"
 #include "configs/error.h"
 #include "models/graph/execute.h"
 #include "models/graph/passes.h"
@@ -80,6 +81,8 @@ PostTrainingQuantizer::PostTrainingQuantizer(Graph graph, std::vector<Tensor> ba
           "calibration needs at least 2 pictures, 300 are a good number; got ", count(batches_));
   simplify(graph_);
   place_quantizers(graph_, options_.profile, {}, options_.reduce_range);  // refuses what it must
+  if (options_.smooth_norms > 0 && !batches_.empty())
+    smooth_norms(graph_, options_.smooth_norms, batches_);
   equalized_layers_ = equalize(graph_, options_.equalization, batches_);
   const auto placement = place_quantizers(graph_, options_.profile, {}, options_.reduce_range);
   statistics_ =

@@ -20,6 +20,7 @@ struct QuantizeOptions {
   QuantProfile profile = QuantProfile::int8_u8;
   Observer observer = Observer::mse;  // logits always take min_max: none may be clipped
   Equalization equalization = Equalization::group;
+  double smooth_norms = 0.5;  // strength of SmoothQuant; 0 = leave LayerNorms as they are
   BiasCorrection bias_correction = BiasCorrection::sequential;
   bool reduce_range = false;  // seven-bit weights
   AdaRoundOptions adaround = {};

@@ -39,6 +39,29 @@ TensorId batch_norm(AtenCall& call) {
                    {x, weight, bias, mean, call.tensor("running_var")});
 }
 
+// (x - mean) / sqrt(variance + eps) * weight + bias over the last axes (arXiv 1607.06450)
+TensorId layer_norm(AtenCall& call) {
+  const auto x = call.tensor("input");
+  op::Mean mean{{}, /*keep_axes=*/true};
+  auto reduced = call.shape(x);
+  for (auto axis = reduced.size() - call.integers("normalized_shape").size(); axis < reduced.size();
+       ++axis) {
+    mean.axes.push_back(static_cast<int64_t>(axis));
+    reduced[axis] = 1;
+  }
+  const auto epsilon =
+      call.graph().add_literal("epsilon", torch::tensor(call.number("eps"), torch::kFloat));
+  const auto centred = call.emit(op::Subtract{}, {x, call.emit(mean, {x}, reduced)});
+  const auto squares = call.emit(op::Multiply{}, {centred, centred});
+  const auto variance = call.emit(mean, {squares}, reduced);
+  const auto deviation =
+      call.emit(op::Sqrt{}, {call.emit(op::Add{}, {variance, epsilon}, reduced)}, reduced);
+  auto normed = call.emit(op::Divide{}, {centred, deviation});
+  if (call.has("weight")) normed = call.emit(op::Multiply{}, {normed, call.tensor("weight")});
+  if (call.has("bias")) normed = call.emit(op::Add{}, {normed, call.tensor("bias")});
+  return normed;
+}
+
 Shape pool_stride(const AtenCall& call) {  // an empty stride means the kernel
   return call.integers("stride").empty() ? call.pair("kernel_size") : call.pair("stride");
 }
@@ -345,6 +368,7 @@ const std::map<std::string, AtenHandler>& aten_table() {
       {"aten::flatten", reshape},
       {"aten::hardswish", hard_swish},
       {"aten::hardtanh", clamp},
+      {"aten::layer_norm", layer_norm},
       {"aten::linear", linear},
       {"aten::log_softmax", softmax<op::LogSoftmax>},
       {"aten::matmul", matmul},

@@ -66,7 +66,6 @@ std::string nearest_supported(const std::string& kind) {
       {"aten::group_norm", "batch_norm"},
       {"aten::hardsigmoid", "clamp(x / 6 + 0.5, 0, 1)"},
       {"aten::instance_norm", "batch_norm"},
-      {"aten::layer_norm", "batch_norm, or mean, sub, mul, sqrt and div"},
       {"aten::leaky_relu", "relu"},
       {"aten::max", "max_pool2d"},
       {"aten::max_pool3d", "max_pool2d and a strided slice of the channels"},

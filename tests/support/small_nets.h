@@ -57,6 +57,51 @@ class ContextCnn : public Network {
   torch::nn::Conv2d conv{nullptr}, head{nullptr};
 };
 
+// What a transformer does with its tokens: LayerNorm, two linear readers, an activation between.
+class NormedTokens : public Network {
+ public:
+  NormedTokens() {
+    namespace nn = torch::nn;
+    embed = register_module("embed", nn::Conv2d(nn::Conv2dOptions(3, 16, 4).stride(4)));
+    norm = register_module("norm", nn::LayerNorm(nn::LayerNormOptions({16})));
+    gate = register_module("gate", nn::Linear(16, 16));
+    value = register_module("value", nn::Linear(16, 16));
+    head = register_module("head", nn::Linear(16, 5));
+  }
+  torch::Tensor forward(const torch::Tensor& images) override {
+    const auto tokens = norm(embed(images).flatten(2).transpose(1, 2));  // [N, T, 16]
+    return head(torch::relu(value(tokens)) * torch::sigmoid(gate(tokens))).mean(1);
+  }
+  torch::nn::Conv2d embed{nullptr};
+  torch::nn::LayerNorm norm{nullptr};
+  torch::nn::Linear gate{nullptr}, value{nullptr}, head{nullptr};
+};
+
+// One layer of attention over the places of a picture: 4 heads of 4 channels, their number told by
+// the weights alone.
+class AttentionNet : public Network {
+ public:
+  AttentionNet() {
+    namespace nn = torch::nn;
+    embed = register_module("embed", nn::Conv2d(nn::Conv2dOptions(3, 12, 4).stride(4)));
+    query = register_module("query", nn::Linear(12, 16));
+    key = register_module("key", nn::Linear(12, 16));
+    value = register_module("value", nn::Linear(12, 16));
+    mix = register_module("mix", nn::Linear(16, 5));
+  }
+  torch::Tensor forward(const torch::Tensor& images) override {
+    const auto tokens = embed(images).flatten(2).transpose(1, 2);  // [N, T, 12]
+    const auto heads = [](const torch::Tensor& x) {                // [N, heads, T, 4]
+      return x.reshape({x.size(0), x.size(1), -1, 4}).transpose(1, 2);
+    };
+    const auto q = heads(query(tokens)), k = heads(key(tokens)), v = heads(value(tokens));
+    const auto mixed = torch::matmul((torch::matmul(q, k.transpose(2, 3)) / 2).softmax(3), v);
+    return mix(mixed.transpose(1, 2).flatten(2)).mean(1);
+  }
+  torch::nn::Conv2d embed{nullptr};
+  torch::nn::Linear query{nullptr}, key{nullptr}, value{nullptr}, mix{nullptr};
+};
+
 // relu(stem) plus what `body` makes of it.
 class ResidualCnn : public Network {
  public:

@@ -56,6 +56,10 @@ po::options_description describe(QuantizeArguments& a) {
        "runs it and reads worse, ONNX Runtime fuses none of it), int8-dynamic, int8-weights");
   text("observer", a.observer, "how ranges follow from what was seen: " + join(observer_names()));
   text("equalize", a.equalize, join(equalization_names()));
+  options.add_options()(
+      "smooth-norms",
+      po::value(&a.quantizing.smooth_norms)->default_value(a.quantizing.smooth_norms),
+      "SmoothQuant from LayerNorms to the linear layers behind them: how much goes, 0 to 1");
   text("bias-correction", a.bias_correction, join(bias_correction_names()));
   text("float-layers", a.float_layers, "layers that stay float, joined by ,");
   text("int16-layers", a.int16_layers, "layers that read and write 16-bit integers, joined by ,");
@@ -149,6 +153,7 @@ nlohmann::json report_json(const QuantizeArguments& a, const PostTrainingQuantiz
                          {"observer", a.observer},
                          {"equalize", a.equalize},
                          {"equalized_layers", quantizer.equalized_layers()},
+                         {"smooth_norms", a.quantizing.smooth_norms},
                          {"bias_correction", a.bias_correction},
                          {"reduce_range", a.quantizing.reduce_range},
                          {"calibrate", a.calibrate},
@@ -205,6 +210,8 @@ void read_names(QuantizeArguments& a) {
   quantizing.observer = find_observer(a.observer);
   quantizing.equalization = find_equalization(a.equalize);
   quantizing.bias_correction = find_bias_correction(a.bias_correction);
+  require(quantizing.smooth_norms >= 0 && quantizing.smooth_norms <= 1, "--smooth-norms ",
+          quantizing.smooth_norms, " must lie within 0 and 1");
   require(a.samples > 0, "--samples ", a.samples, " must be at least 1");
   require(quantizing.adaround.iterations > 0, "--adaround-iterations must be at least 1");
   require(a.max_drop < 0 || !a.data.empty(), "--max-drop needs --data, plates to measure it on");

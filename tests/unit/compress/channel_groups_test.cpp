@@ -101,6 +101,16 @@ TEST(ChannelGroups, GroupedConvolutionsLoseWholeGroups) {
   EXPECT_EQ(c.kept(plan, "head.weight", 1), (Indices{2, 3}));
 }
 
+TEST(ChannelGroups, AttentionLosesWholeHeads) {
+  AttentionNet network;
+  const Case c(network);
+  EXPECT_EQ(c.text(), "embed 12, query 4x4, mix 5 fixed");
+  ChannelPlan plan = {{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, {0, 2}, {0, 1, 2, 3, 4}};
+  for (const char* name : {"query.weight", "key.bias", "value.weight"})
+    EXPECT_EQ(c.kept(plan, name, 0), (Indices{0, 1, 2, 3, 8, 9, 10, 11})) << name;
+  EXPECT_EQ(c.kept(plan, "mix.weight", 1), (Indices{0, 1, 2, 3, 8, 9, 10, 11}));
+}
+
 TEST(ChannelGroups, DepthwiseLayersAndNormsFollowTheirInput) {
   PlainCnn network(8);
   const Case c(network);

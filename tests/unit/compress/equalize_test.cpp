@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "compress/channel_uses.h"
+#include "compress/quantize.h"
+#include "compress/smooth_quant.h"
 #include "models/graph/execute.h"
 #include "tests/unit/compress/nets.h"
 
@@ -133,6 +135,47 @@ TEST(Equalize, DeadChannelsStayAsTheyAre) {
   equalize(graph, Equalization::weights, {});
   EXPECT_TRUE(constant(graph, "first.weight").isfinite().all().item<bool>());
   EXPECT_EQ(constant(graph, "first.weight")[3].abs().max().item<float>(), 0);
+}
+
+// A channel of the norm reaches two hundred times as far as the others; its readers' weights are as
+// much smaller.
+NormedTokens far_reaching_norm() {
+  NormedTokens network;
+  randomize(network, 5);
+  const torch::NoGradGuard no_grad;
+  network.norm->weight[3].mul_(200);
+  network.norm->bias[3].mul_(200);
+  for (auto* reader : {&network.gate, &network.value}) (*reader)->weight.select(1, 3).div_(200);
+  return network;
+}
+
+double quantization_error(NormedTokens& network, double strength) {
+  const torch::NoGradGuard no_grad;
+  torch::manual_seed(6);
+  const auto images = torch::rand({16, 3, 12, 20}) * 2 - 1;
+  PostTrainingQuantizer quantizer(trace(network, {-1, 3, 12, 20}), {images},
+                                  {.smooth_norms = strength});
+  const auto expected = network.forward(images);
+  const auto exact = execute(quantizer.graph(), {images}).front();
+  EXPECT_TRUE(torch::allclose(exact, expected, 1e-4, 1e-4));  // still the same network
+  return (execute(quantizer.build({}), {images}).front() - expected).norm().item<double>();
+}
+
+TEST(SmoothNorms, FarReachingChannelsLeaveTheOthersTheirLevels) {
+  auto network = far_reaching_norm();
+  network.eval();
+  EXPECT_LT(quantization_error(network, 0.5), 0.3 * quantization_error(network, 0));
+}
+
+TEST(SmoothNorms, FindsNormsThatFeedLinearLayersAlone) {
+  NormedTokens network;
+  randomize(network, 7);
+  auto graph = deployed(network);
+  EXPECT_EQ(smooth_norms(graph, 0.5, {torch::randn({4, 3, 12, 20})}),
+            std::vector<std::string>{"norm"});
+  PlainCnn plain;
+  auto without = deployed(plain);
+  EXPECT_TRUE(smooth_norms(without, 0.5, {torch::randn({4, 3, 12, 20})}).empty());
 }
 
 }  // namespace

@@ -72,6 +72,7 @@ TEST(Shrink, ComputesWhatZeroedChannelsDo) {
   expect_same_without_zeroed_channels<StridedCnn>({5, 2, 5});
   expect_same_without_zeroed_channels<GroupedCnn>({1, 5});
   expect_same_without_zeroed_channels<PlainCnn>({3, 5});
+  expect_same_without_zeroed_channels<AttentionNet>({7, 2, 5});
 }
 
 TEST(Shrink, OptionsOfTheLayersFollow) {

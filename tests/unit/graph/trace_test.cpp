@@ -45,10 +45,13 @@ output log_softmax
 TEST(Trace, GraphComputesWhatTheNetworkComputes) {
   PlainCnn plain;
   ContextCnn context(7);
+  NormedTokens tokens;
   randomize(plain, 1);
   randomize(context, 2);
+  randomize(tokens, 3);
   const auto images = torch::randn({3, 3, 12, 20});
-  for (Network* network : {static_cast<Network*>(&plain), static_cast<Network*>(&context)}) {
+  for (Network* network : {static_cast<Network*>(&plain), static_cast<Network*>(&context),
+                           static_cast<Network*>(&tokens)}) {
     const auto graph = trace(*network, {3, 3, 12, 20});
     expect_same(forward_at_rest(*network, images), execute(graph, {images})[0]);
   }

@@ -17,7 +17,8 @@ using torch::autograd::variable_list;
 // float below 2^22. Ranges of 16 bits and less stay far below.
 float round_to_even(float value) { return (value + 12582912.0F) - 12582912.0F; }
 
-// The grid of one scale, in units of the scale.
+// The grid of one scale, in units of the scale. Handed over by value: behind a reference the
+// compiler would fear that a store changes it.
 struct Grid {
   float scale, low, high;  // bounds less the zero point
 
@@ -27,13 +28,13 @@ struct Grid {
 };
 
 template <class T>
-void quantize(const T* x, T* y, int64_t count, const Grid& grid) {
+void quantize(const T* x, T* y, int64_t count, Grid grid) {
   for (int64_t i = 0; i < count; ++i)
     store(y[i], grid.nearest(load(x[i]) / grid.scale) * grid.scale);
 }
 
 template <class T>
-void pass_gradient(const T* x, const T* dy, T* dx, int64_t count, const Grid& grid) {
+void pass_gradient(const T* x, const T* dy, T* dx, int64_t count, Grid grid) {
   for (int64_t i = 0; i < count; ++i) {
     const float v = load(x[i]) / grid.scale;
     const bool inside = v > grid.lower_edge() && v <= grid.upper_edge();
@@ -41,26 +42,36 @@ void pass_gradient(const T* x, const T* dy, T* dx, int64_t count, const Grid& gr
   }
 }
 
-// The same and the sum of dy * d y / d scale. Sixteen running sums let the loop vectorise.
+// Sixteen running sums in turn, so that the loop vectorises.
+double sum_of(const float* terms, int64_t count) {
+  constexpr int64_t kSums = 16;
+  float sums[kSums] = {};
+  int64_t i = 0;
+  for (; i + kSums <= count; i += kSums)
+    for (int64_t lane = 0; lane < kSums; ++lane) sums[lane] += terms[i + lane];
+  for (; i < count; ++i) sums[0] += terms[i];
+  double total = 0;
+  for (const float sum : sums) total += sum;
+  return total;
+}
+
+// The same and the sum of dy * d y / d scale. A block's terms are written first and summed then:
+// in one loop the compiler leaves both scalar, at a seventh of the speed.
 template <class T>
-double pass_both_gradients(const T* x, const T* dy, T* dx, int64_t count, const Grid& grid) {
-  constexpr int64_t kSums = 16, kBlock = 4096;  // floats hold a block's sum well
+double pass_both_gradients(const T* x, const T* dy, T* dx, int64_t count, Grid grid) {
+  constexpr int64_t kBlock = 1024;  // stays in the first cache; floats hold its sum well
+  const float scale = grid.scale, lower = grid.lower_edge(), upper = grid.upper_edge();
+  float terms[kBlock];
   double total = 0;
   for (int64_t begin = 0; begin < count; begin += kBlock) {
-    const int64_t end = std::min(count, begin + kBlock);
-    float sums[kSums] = {};
-    const auto add = [&](int64_t i, int64_t lane) {
-      const float v = load(x[i]) / grid.scale, g = load(dy[i]);
-      const bool inside = v > grid.lower_edge() && v <= grid.upper_edge();
-      const float clamped = grid.nearest(v);
-      sums[lane] += g * (inside ? clamped - v : clamped);
-      store(dx[i], inside ? g : 0.0F);
-    };
-    int64_t i = begin;
-    for (; i + kSums <= end; i += kSums)
-      for (int64_t lane = 0; lane < kSums; ++lane) add(i + lane, lane);
-    for (; i < end; ++i) add(i, 0);
-    for (const float sum : sums) total += sum;
+    const int64_t block = std::min(count - begin, kBlock);
+    for (int64_t i = 0; i < block; ++i) {
+      const float v = load(x[begin + i]) / scale, g = load(dy[begin + i]);
+      const bool inside = (v > lower) & (v <= upper);
+      terms[i] = g * (grid.nearest(v) - (inside ? v : 0.0F));
+      store(dx[begin + i], inside ? g : 0.0F);
+    }
+    total += sum_of(terms, block);
   }
   return total;
 }

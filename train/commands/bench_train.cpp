@@ -117,7 +117,9 @@ NetworkPtr quantized_network(const ModelConfig& model) {
   const Shape plate = {-1, 3, model.height, model.width};
   PostTrainingQuantizer quantizer(trace(*network, plate),
                                   {torch::rand({16, 3, model.height, model.width}) * 2 - 1}, {});
-  return std::make_shared<GraphNetwork>(quantizer.build({}));
+  auto graph = quantizer.build({});
+  learn_scales(graph);
+  return std::make_shared<GraphNetwork>(std::move(graph));
 }
 
 nlohmann::json shares(Step& step) {

@@ -28,6 +28,8 @@ constexpr std::pair<std::string_view, std::string_view> kGroups[] = {
     {"Ctc", "loss"},
     {"log_softmax", "loss"},
     {"LogSoftmax", "loss"},
+    {"fake_quantize", "quantisers"},
+    {"FakeQuantize", "quantisers"},
     {"norm_relu_pool", "norm, ReLU and pooling"},
     {"NormReluPool", "norm, ReLU and pooling"},
     {"batch_norm", "norm and ReLU"},

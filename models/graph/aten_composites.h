@@ -1,0 +1,18 @@
+#pragma once
+
+#include "models/graph/aten_table.h"
+
+namespace plateforge {
+
+// Operators that become several nodes of the graph.
+
+// (x - mean) / sqrt(variance + eps) * weight + bias over the last axes (arXiv 1607.06450)
+TensorId layer_norm(AtenCall& call);
+
+// x * sigmoid(x)
+TensorId silu(AtenCall& call);
+
+// x * clamp(x + 3, 0, 6) / 6 (MobileNetV3, arXiv 1905.02244)
+TensorId hard_swish(AtenCall& call);
+
+}  // namespace plateforge

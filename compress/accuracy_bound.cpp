@@ -230,6 +230,7 @@ Comparison compare(const Graph& exact, const Graph& quantized, const Jury& jury)
 
 QuantizeOptions search_options(const Graph& graph, const std::vector<Tensor>& calibration,
                                const QuantizeOptions& options, const Jury& jury) {
+  const auto exact = answers_of(graph, jury);
   auto best = options;
   Comparison best_found{.same = -1};
   for (const auto form : {Equalization::group, Equalization::all, Equalization::none}) {
@@ -239,7 +240,7 @@ QuantizeOptions search_options(const Graph& graph, const std::vector<Tensor>& ca
         candidate.equalization = form, candidate.observer = observer;
         candidate.bias_correction = correction;
         PostTrainingQuantizer quantizer(graph, calibration, candidate);
-        const auto found = compare(quantizer.graph(), quantizer.build({}), jury);
+        const auto found = compare(exact, answers_of(quantizer.build({}), jury));
         if (nearer(found, best_found)) best = candidate, best_found = found;
       }
     }

@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "compress/layer_walk.h"
+#include "compress/layers.h"
 
 namespace plateforge {
 namespace {
@@ -47,7 +48,7 @@ double sharpness(double progress) {  // cosine from the first to the last, behin
 // Squared error of the outputs, summed over channels as the paper's loss, mean over the rest.
 Tensor output_error(const LayerStep& step, const Tensor& weight, const Tensor& input,
                     const Tensor& expected) {
-  const auto channels = step.layer.as<op::Conv>() ? 1 : expected.dim() - 1;
+  const auto channels = channel_axis(step.layer, expected.dim());
   return (step.run(input, weight, step.bias) - expected).square().sum(channels).mean();
 }
 

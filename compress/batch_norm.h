@@ -22,8 +22,8 @@ void estimate_batch_norm(Network& network, int64_t batches, const NextImages& ne
 void estimate_batch_norm(Network& network, const Calibration& plates);
 
 // Whether the network as it is reads the plates about as well with statistics estimated on them;
-// they are then put back. One that was trained to other statistics than its plates have (the
-// published LPRNet) would be ruined by new ones. True when there is nothing to measure.
+// they are then put back. One that was trained to other statistics than its plates have
+// would be ruined by new ones. True when there is nothing to measure.
 bool fits_estimated_norms(Network& network, const Calibration& plates);
 
 }  // namespace plateforge

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "compress/layer_walk.h"
+#include "compress/layers.h"
 #include "configs/suggest.h"
 
 namespace plateforge {
@@ -10,14 +11,11 @@ namespace {
 
 using torch::Tensor;
 
-// The axis of a layer's input and output that counts channels, and all others.
-int64_t channel_axis(const LayerStep& step, const Tensor& x) {
-  return step.layer.as<op::Conv>() ? 1 : x.dim() - 1;
-}
+// All axes of a layer's input or output but the one that counts channels.
 std::vector<int64_t> other_axes(const LayerStep& step, const Tensor& x) {
   std::vector<int64_t> axes;
   for (int64_t axis = 0; axis < x.dim(); ++axis) {
-    if (axis != channel_axis(step, x)) axes.push_back(axis);
+    if (axis != channel_axis(step.layer, x.dim())) axes.push_back(axis);
   }
   return axes;
 }

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "compress/channel_ties.h"
+#include "compress/layers.h"
 
 namespace plateforge {
 namespace {
@@ -24,7 +25,8 @@ class Grouping {
   Grouping(const Graph& graph, const ChannelTies& ties) : graph_(graph), ties_(ties) {}
 
   void add_layer(const Node& node) {
-    const auto axis = node.as<op::Linear>() ? graph_.shape(node.output).size() - 1 : 1;
+    const auto axis =
+        static_cast<size_t>(channel_axis(node, std::ssize(graph_.shape(node.output))));
     ChannelGroup group{.name = node.name};
     std::map<size_t, int64_t> outputs;  // of this layer by class
     for (int64_t i = 0; i < graph_.shape(node.output).at(axis); ++i) {

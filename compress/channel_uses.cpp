@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "compress/layers.h"
 #include "compress/placement.h"
 
 namespace plateforge {
@@ -15,11 +16,6 @@ bool owns_weight(const Graph& graph, const Node& layer) {
     if (shared || !graph.tensor(layer.inputs[i]).is_constant()) return false;
   }
   return true;
-}
-
-// The axis along which a layer reads and writes channels.
-int64_t channel_axis(const Graph& graph, const Node& layer) {
-  return layer.as<op::Conv>() ? 1 : static_cast<int64_t>(graph.shape(layer.output).size()) - 1;
 }
 
 // Follows the channels of one output to their ends.
@@ -50,7 +46,8 @@ class Follower {
                     averaged);
     }
     const bool absorbs = is_layer(graph_, reader) && owns_weight(graph_, reader) &&
-                         reader.inputs[0] == tensor && channel_axis(graph_, reader) == axis_;
+                         reader.inputs[0] == tensor &&
+                         axis_ == channel_axis(reader, std::ssize(graph_.shape(tensor)));
     // Averages are float already, so a Multiply behind them keeps nothing from running on integers.
     const bool takes_integers = reader.as<op::Add>() || reader.as<op::Concat>();
     if (!absorbs && takes_integers && !averaged) return false;
@@ -75,7 +72,8 @@ std::optional<ScalableOutput> scalable_output(const Graph& graph, const Node& la
   const auto output = unit_output(graph, layer);
   const auto* last = graph.producer(output);
   if (last->as<op::Clamp>()) return std::nullopt;  // its bounds would have to move too
-  ScalableOutput scalable{layer.name, output, channel_axis(graph, layer), {}};
+  ScalableOutput scalable{
+      layer.name, output, channel_axis(layer, std::ssize(graph.shape(output))), {}};
   std::vector<int64_t> channels(static_cast<size_t>(graph.shape(layer.inputs[1])[0]));
   std::iota(channels.begin(), channels.end(), 0);
   Follower follower(graph, scalable.axis);

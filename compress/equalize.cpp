@@ -4,6 +4,7 @@
 #include <map>
 
 #include "compress/channel_uses.h"
+#include "compress/layers.h"
 #include "configs/suggest.h"
 #include "models/graph/execute.h"
 
@@ -31,11 +32,6 @@ Tensor along(const Tensor& factors, int64_t axis, int64_t rank) {
   Shape shape(static_cast<size_t>(rank), 1);
   shape[static_cast<size_t>(axis)] = -1;
   return factors.reshape(shape);
-}
-
-void scale_constant(Graph& graph, TensorId id, const Tensor& factors) {
-  auto& tensor = graph.tensors[id];
-  tensor.value = (tensor.value.to(torch::kDouble) * factors).to(torch::kFloat);
 }
 
 void divide_outputs(Graph& graph, const Node& layer, const Tensor& factors) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "compress/layers.h"
 #include "models/graph/execute.h"
 
 namespace plateforge {
@@ -57,11 +58,6 @@ class Stepper {
   size_t position_ = 0;
 };
 
-// The constant that a quantised weight is made of.
-TensorId stored_weight(const Graph& graph, const Node& layer) {
-  return graph.producer(layer.inputs[1])->inputs[0];
-}
-
 void visit_layer(Graph& graph, Stepper& quantized, Stepper& exact, const LayerVisitor& visit) {
   const auto& layer = quantized.node();
   const bool has_bias = layer.inputs.size() > 2;
@@ -76,7 +72,7 @@ void visit_layer(Graph& graph, Stepper& quantized, Stepper& exact, const LayerVi
   visit(step);
   if (!step.weight.is_same(weight)) {
     weight = step.weight;
-    graph.tensors[stored_weight(graph, layer)].value = step.weight;
+    graph.tensors[stored_weight(graph, layer.inputs[1])].value = step.weight;
   }
   if (has_bias && !step.bias.is_same(graph.tensor(layer.inputs[2]).value)) {
     quantized.values(layer.inputs[2])[0] = step.bias;

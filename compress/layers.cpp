@@ -43,6 +43,15 @@ TensorId stored_weight(const Graph& graph, TensorId weight) {
   return producer && producer->as<op::FakeQuantize>() ? producer->inputs[0] : weight;
 }
 
+int64_t channel_axis(const Node& layer, int64_t rank) {
+  return layer.as<op::Conv>() ? 1 : rank - 1;
+}
+
+void scale_constant(Graph& graph, TensorId id, const torch::Tensor& factors) {
+  auto& tensor = graph.tensors[id];
+  tensor.value = (tensor.value.to(torch::kDouble) * factors).to(torch::kFloat);
+}
+
 std::vector<PrunableLayer> prunable_layers(Network& network, const Shape& image_shape) {
   const auto graph = trace(network, image_shape);
   std::map<TensorId, size_t> known;  // a shared weight is one layer

@@ -23,6 +23,13 @@ struct PrunableLayer {
 // The constant behind a node's weight input, through its fake quantiser if it has one.
 TensorId stored_weight(const Graph& graph, TensorId weight);
 
+// The axis along which a convolution, linear layer or product counts channels in an input or output
+// of that rank.
+int64_t channel_axis(const Node& layer, int64_t rank);
+
+// Multiplies a constant, in double.
+void scale_constant(Graph& graph, TensorId id, const torch::Tensor& factors);
+
 // In execution order, each weight once. `image_shape` is [1, 3, H, W]. The tensors are the module's
 // until it moves to another device.
 std::vector<PrunableLayer> prunable_layers(Network& network, const Shape& image_shape);

@@ -99,8 +99,7 @@ class Placer {
       known.layers.push_back(layer.name);
       return;
     }
-    placement_.weights.push_back(
-        {layer.inputs[1], weight_axis(graph_, layer), weight_type_, {layer.name}});
+    placement_.weights.push_back({layer.inputs[1], weight_axis(layer), weight_type_, {layer.name}});
   }
 
   void quantize_add(const Node& add) {
@@ -242,7 +241,7 @@ std::vector<std::string> layer_names(const Graph& graph) {
   return names;
 }
 
-int64_t weight_axis(const Graph&, const Node& layer) { return layer.as<op::MatMul>() ? 1 : 0; }
+int64_t weight_axis(const Node& layer) { return layer.as<op::MatMul>() ? 1 : 0; }
 
 TensorId unit_output(const Graph& graph, const Node& layer) {
   const auto readers = graph.readers(layer.output);

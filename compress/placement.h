@@ -32,7 +32,7 @@ using LayerPrecisions = std::map<std::string, LayerPrecision>;  // absent = int8
 std::vector<std::string> layer_names(const Graph& graph);
 bool is_layer(const Graph& graph, const Node& node);
 // The axis of a layer's weight that counts outputs.
-int64_t weight_axis(const Graph& graph, const Node& layer);
+int64_t weight_axis(const Node& layer);
 // What a layer hands on: its output, or that of the ReLU or clamp that alone reads it.
 TensorId unit_output(const Graph& graph, const Node& layer);
 

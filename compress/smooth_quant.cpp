@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 
+#include "compress/layers.h"
 #include "models/graph/execute.h"
 
 namespace plateforge {
@@ -90,11 +91,6 @@ std::map<TensorId, Tensor> largest_values(const Graph& graph, const std::vector<
   return largest;
 }
 
-void multiply(Graph& graph, TensorId id, const Tensor& factors) {
-  auto& tensor = graph.tensors[id];
-  tensor.value = (tensor.value.to(torch::kDouble) * factors).to(torch::kFloat);
-}
-
 }  // namespace
 
 std::vector<std::string> smooth_norms(Graph& graph, double strength,
@@ -111,11 +107,11 @@ std::vector<std::string> smooth_norms(Graph& graph, double strength,
     const auto usable = (x > kSmallest) & (weights > kSmallest);
     const auto factors =
         torch::where(usable, x.pow(strength) / weights.pow(1 - strength), torch::ones_like(x));
-    for (const auto constant : affine.constants) multiply(graph, constant, 1 / factors);
+    for (const auto constant : affine.constants) scale_constant(graph, constant, 1 / factors);
     for (const auto reader : affine.readers) {
       const auto& node = graph.nodes[reader];
       const auto spread = input_axis(node) == 1 ? factors : factors.unsqueeze(1);
-      multiply(graph, node.inputs[1], spread);
+      scale_constant(graph, node.inputs[1], spread);
     }
     names.push_back(affine.name);
   }

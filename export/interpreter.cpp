@@ -147,31 +147,13 @@ Tensor along_axis(const Tensor& values, const Call& call) {
   return values.reshape(shape);
 }
 
-struct IntegerRange {
-  double low, high;
-};
-
-IntegerRange range_of(torch::ScalarType type) {
-  switch (type) {
-    case torch::kByte:
-      return {0, 255};
-    case torch::kChar:
-      return {-128, 127};
-    case torch::kUInt16:
-      return {0, 65535};
-    case torch::kShort:
-      return {-32768, 32767};
-    default:
-      fail("values cannot be quantised to ", c10::toString(type));
-  }
-}
-
 Tensor quantize_linear(const Call& call) {  // round() takes ties to even
   const auto type = call.has(2) ? call[2].scalar_type() : torch::kByte;
-  const auto range = range_of(type);
+  const auto limits = onnx::integer_limits(type);
+  require(limits.has_value(), "values cannot be quantised to ", c10::toString(type));
   const auto zero = call.has(2) ? along_axis(call[2], call).to(torch::kFloat) : torch::zeros({});
   return ((call[0] / along_axis(call[1], call)).round() + zero)
-      .clamp(range.low, range.high)
+      .clamp(limits->first, limits->second)
       .to(type);
 }
 

@@ -6,6 +6,8 @@
 #include <optional>
 #include <set>
 
+#include "export/onnx_fields.h"
+
 namespace plateforge {
 namespace {
 
@@ -84,19 +86,6 @@ struct Integers {
   bool per_channel() const { return scale.defined() && scale.numel() > 1; }
 };
 
-std::pair<int64_t, int64_t> integer_limits(torch::ScalarType type) {
-  switch (type) {
-    case torch::kByte:
-      return {0, 255};
-    case torch::kChar:
-      return {-128, 127};
-    case torch::kUInt16:
-      return {0, 65535};
-    default:
-      return {-32768, 32767};
-  }
-}
-
 class Linter {
  public:
   explicit Linter(const OnnxModel& model) : model_(model), file_(model) {}
@@ -146,7 +135,8 @@ class Linter {
     const auto *scale = file_.constant(quantizer.inputs[1]),
                *zero = file_.constant(quantizer.inputs.at(2));
     if (!scale || !zero || scale->numel() != 1) return false;
-    const auto limits = integer_limits(zero->scalar_type());
+    const auto limits = onnx::integer_limits(zero->scalar_type());
+    if (!limits) return false;
     const auto real = [&](int64_t step) {
       return scale->item<float>() *
              static_cast<float>(step - zero->to(torch::kInt).item<int64_t>());
@@ -156,8 +146,8 @@ class Linter {
       const auto* value = given ? file_.constant(activation.inputs[input]) : nullptr;
       return value ? value->item<float>() : otherwise;
     };
-    return real(limits.first) >= bound(1, activation.op_type == "Relu" ? 0.0F : -INFINITY) &&
-           real(limits.second) <= bound(2, INFINITY);
+    return real(limits->first) >= bound(1, activation.op_type == "Relu" ? 0.0F : -INFINITY) &&
+           real(limits->second) <= bound(2, INFINITY);
   }
 
   void add(const char* runtime, const OnnxNode& node, const std::string& text) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 // Field numbers and codes of onnx.proto that we write and read.
 namespace plateforge::onnx {
@@ -92,6 +93,16 @@ inline std::optional<torch::ScalarType> scalar_type(int32_t code) {
   for (const auto& known : kDataTypes) {
     if (known.code == code) return known.torch_type;
   }
+  return std::nullopt;
+}
+
+// Smallest and largest value of an integer type that tensors are quantised to; nullopt for others.
+inline std::optional<std::pair<int64_t, int64_t>> integer_limits(torch::ScalarType type) {
+  using Limits = std::pair<int64_t, int64_t>;
+  if (type == torch::kByte) return Limits{0, 255};
+  if (type == torch::kChar) return Limits{-128, 127};
+  if (type == torch::kUInt16) return Limits{0, 65535};
+  if (type == torch::kShort) return Limits{-32768, 32767};
   return std::nullopt;
 }
 

@@ -15,6 +15,7 @@
 #include "export/onnx_reader.h"
 #include "export/runtimes.h"
 #include "models/decode/ctc.h"
+#include "models/eval_mode.h"
 #include "models/graph/graph.h"
 
 namespace plateforge {
@@ -144,22 +145,6 @@ std::vector<std::string> edits_of(const Model& model, const OnnxModel& onnx) {
   return edits;
 }
 
-// Eval mode for the time of a comparison.
-class AtRest {
- public:
-  explicit AtRest(const Model& model)
-      : network_(model.network), was_training_(network_->is_training()) {
-    network_->eval();
-  }
-  ~AtRest() { network_->train(was_training_); }
-  AtRest(const AtRest&) = delete;
-  AtRest& operator=(const AtRest&) = delete;
-
- private:
-  NetworkPtr network_;
-  bool was_training_;
-};
-
 void check_reference(const Model& model, const Model& reference) {
   require(reference.region.alphabet() == model.region.alphabet() &&
               reference.config.width == model.config.width &&
@@ -259,7 +244,7 @@ ParityReport verify_onnx(const Model& model, const std::filesystem::path& file,
   const auto onnx = read_onnx(file);
   const auto batch = declared_batch(model, onnx, file);
   report.edits = edits_of(model, onnx);
-  const AtRest model_at_rest(model), reference_at_rest(reference);
+  const EvalMode model_at_rest(*model.network), reference_at_rest(*reference.network);
   std::vector<Candidate> candidates;
   for (const auto& name : runtimes) {
     check_runtime(name);  // an unknown name is the user's mistake, not a refusal

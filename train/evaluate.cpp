@@ -4,6 +4,7 @@
 
 #include "losses/ctc.h"
 #include "models/decode/ctc.h"
+#include "models/eval_mode.h"
 #include "train/runtime.h"
 
 namespace plateforge {
@@ -22,6 +23,14 @@ Reading read_one(const LogProbs& log_probs, const Region& region, const std::str
 }
 
 }  // namespace
+
+Loader plain_loader(const Mix& mix, const Model& model, int64_t batch_size) {
+  const LoaderOptions options{
+      .batch_size = batch_size,
+      .shuffle = false,
+      .size = {static_cast<int>(model.config.width), static_cast<int>(model.config.height)}};
+  return {mix, model.region, AugmentConfig{.strength = 0, .ops = {}}, options};
+}
 
 std::vector<ReadResult> read_logits(const torch::Tensor& logits, const Region& region,
                                     const std::string& decoder) {

@@ -6,26 +6,13 @@
 #include <vector>
 
 #include "data/loader.h"
-#include "models/network.h"
+#include "models/model_file.h"
 #include "train/metrics.h"
 
 namespace plateforge {
 
-// Puts a module into eval mode and back into the mode it had.
-class EvalMode {
- public:
-  explicit EvalMode(torch::nn::Module& module)
-      : module_(module), was_training_(module.is_training()) {
-    module_.eval();
-  }
-  ~EvalMode() { module_.train(was_training_); }
-  EvalMode(const EvalMode&) = delete;
-  EvalMode& operator=(const EvalMode&) = delete;
-
- private:
-  torch::nn::Module& module_;
-  bool was_training_;
-};
+// The plates of a mix in order, at the model's size, without augmentation.
+Loader plain_loader(const Mix& mix, const Model& model, int64_t batch_size);
 
 struct ReadOptions {
   std::string decoder = "greedy";  // greedy | beam (with the region's grammar)

@@ -1,21 +1,20 @@
 #include "train/prune_sweep.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <set>
 #include <sstream>
 
+#include "compress/latency.h"
 #include "compress/pruner.h"
 #include "compress/sparsity_report.h"
 #include "configs/atomic_file.h"
 #include "configs/error.h"
 #include "configs/log.h"
 #include "configs/yaml.h"
-#include "data/loader.h"
 #include "data/plot.h"
-#include "train/calibration.h"
+#include "models/graph/trace.h"
 #include "train/compression_data.h"
 #include "train/run_setup.h"
 #include "train/runtime.h"
@@ -26,8 +25,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
-
-constexpr int kLatencyRuns = 30;
 
 struct Cell {
   std::string allocation = "none", scores = "magnitude", schedule = "one_shot";
@@ -82,7 +79,8 @@ class Sweep {
          {"nonzero_parameters", "gzip_bytes", "dense_gzip_bytes", "macs", "nonzero_macs"})
       result[key] = sparsity.at(key);
     result["zeros"] = sparsity.at("ratio");
-    result["latency_ms"] = latency(model);
+    const auto graph = trace(*model.network, {1, 3, model.config.height, model.config.width});
+    result["latency_ms"]["min"] = network_microseconds(graph) / 1000;
     result.update({{"cell", cell.name()},
                    {"series", cell.series()},
                    {"allocation", cell.allocation},
@@ -138,11 +136,7 @@ class Sweep {
   }
 
   Json read_plates(const Model& model) const {
-    const LoaderOptions loading{
-        .batch_size = 1,  // a plate's text must not depend on its neighbours
-        .shuffle = false,
-        .size = {static_cast<int>(model.config.width), static_cast<int>(model.config.height)}};
-    Loader loader(mix_, model.region, {.strength = 0, .ops = {}}, loading);
+    auto loader = plain_loader(mix_, model, 1);  // a text must not depend on a plate's neighbours
     const auto measured = evaluate_reader(*model.network, model.region, loader, reading());
     const auto all = measured.metrics.to_json();
     return {{"samples", all.at("samples")},
@@ -150,22 +144,6 @@ class Sweep {
             {"interval95", all.at("interval95").at("exact_match")},
             {"cer", all.at("cer")},
             {"loss", measured.loss}};
-  }
-
-  Json latency(const Model& model) const {
-    const torch::NoGradGuard no_grad;
-    const EvalMode eval_mode(*model.network);
-    const auto image = torch::zeros({1, 3, model.config.height, model.config.width}).to(device_);
-    std::vector<double> times;
-    for (int i = 0; i < kLatencyRuns; ++i) {
-      const auto start = std::chrono::steady_clock::now();
-      model.network->forward(image).cpu();
-      const std::chrono::duration<double, std::milli> spent =
-          std::chrono::steady_clock::now() - start;
-      times.push_back(spent.count());
-    }
-    std::sort(times.begin(), times.end());
-    return {{"min", times.front()}, {"median", times[times.size() / 2]}};
   }
 
   PruneSweepConfig config_;

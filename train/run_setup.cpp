@@ -4,7 +4,7 @@
 #include "configs/error.h"
 #include "configs/log.h"
 #include "models/graph_network.h"
-#include "train/calibration.h"
+#include "train/compression_data.h"
 
 namespace plateforge {
 namespace {

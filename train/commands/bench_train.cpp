@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <functional>
 #include <iomanip>
 #include <iostream>
 #include <optional>
@@ -135,23 +136,33 @@ nlohmann::json shares(Step& step) {
   return shares;
 }
 
-// Simulating integers costs what it adds to the float step, measured in turns with it.
+// Seconds of two kinds of step in turns, so that a slow moment of the machine hits both.
+struct Turns {
+  std::vector<double> first, second;
+
+  Turns(int64_t rounds, const std::function<void()>& one, const std::function<void()>& other) {
+    for (int64_t round = -2; round < rounds; ++round) {  // two warm-ups
+      const double a = seconds_of(one), b = seconds_of(other);
+      if (round >= 0) first.push_back(a), second.push_back(b);
+    }
+  }
+  // How many times as long the second takes, fastest against fastest.
+  double ratio() const {
+    return *std::min_element(second.begin(), second.end()) /
+           *std::min_element(first.begin(), first.end());
+  }
+};
+
+// Simulating integers costs what it adds to the float step.
 nlohmann::json measure_qat(const ModelConfig& model, int64_t batch, int64_t rounds,
                            torch::Device device) {
   Step real(model, "fp32", batch, device);
   Step simulated(quantized_network(model), model, "fp32", batch, device);
-  std::vector<double> float_seconds, qat_seconds;
-  for (int64_t round = -2; round < rounds; ++round) {  // two warm-ups, then pairs
-    const double f = seconds_of([&] { real.run(false); });
-    const double q = seconds_of([&] { simulated.run(false); });
-    if (round < 0) continue;
-    float_seconds.push_back(f);
-    qat_seconds.push_back(q);
-  }
-  auto json = rates(qat_seconds, batch);
-  json["fp32"] = rates(float_seconds, batch);
-  json["ratio"] = *std::min_element(qat_seconds.begin(), qat_seconds.end()) /
-                  *std::min_element(float_seconds.begin(), float_seconds.end());
+  const Turns turns(
+      rounds, [&] { real.run(false); }, [&] { simulated.run(false); });
+  auto json = rates(turns.second, batch);
+  json["fp32"] = rates(turns.first, batch);
+  json["ratio"] = turns.ratio();
   if (device.is_cpu()) json["share"] = shares(simulated);
   return json;
 }
@@ -159,18 +170,11 @@ nlohmann::json measure_qat(const ModelConfig& model, int64_t batch, int64_t roun
 nlohmann::json measure(const ModelConfig& model, const std::string& precision, int64_t batch,
                        int64_t rounds, torch::Device device) {
   Step step(model, precision, batch, device);
-  std::vector<double> fused, plain;
-  for (int64_t round = -2; round < rounds; ++round) {  // two warm-ups, then pairs
-    const double f = seconds_of([&] { step.run(false); });
-    const double p = seconds_of([&] { step.run(true); });
-    if (round < 0) continue;
-    fused.push_back(f);
-    plain.push_back(p);
-  }
-  auto json = rates(fused, batch);
-  json["plain"] = rates(plain, batch);
-  json["ratio"] =
-      *std::min_element(plain.begin(), plain.end()) / *std::min_element(fused.begin(), fused.end());
+  const Turns turns(
+      rounds, [&] { step.run(false); }, [&] { step.run(true); });
+  auto json = rates(turns.first, batch);
+  json["plain"] = rates(turns.second, batch);
+  json["ratio"] = turns.ratio();
   if (device.is_cpu()) json["share"] = shares(step);
   json["roofline_images_per_second"] =
       static_cast<double>(batch) / roofline_seconds(step, std::max<int64_t>(2, rounds / 2));
@@ -237,8 +241,7 @@ int bench_train(const Args& args) {
     if (json != "-") print_qat(report["qat"]);
   }
   for (const std::string name : {"fp32", "bf16"}) {
-    if (qat) break;
-    if (precision != "both" && precision != name) continue;
+    if (qat || (precision != "both" && precision != name)) continue;
     report[name] = measure(model, name, batch, rounds, device);
     if (json != "-") print(name, report[name]);
   }

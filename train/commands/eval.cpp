@@ -1,7 +1,6 @@
 #include <iostream>
 
 #include "configs/error.h"
-#include "data/loader.h"
 #include "models/model_file.h"
 #include "train/commands/commands.h"
 #include "train/evaluate.h"
@@ -36,11 +35,7 @@ int eval_command(const Args& args) {
   const auto model = load_model(model_file);
   model.network->to(device);
   const auto mix = open_mix(spec, model.region, crop, /*seed=*/0);
-  const LoaderOptions loading{
-      .batch_size = batch,
-      .shuffle = false,
-      .size = {static_cast<int>(model.config.width), static_cast<int>(model.config.height)}};
-  Loader plates(mix, model.region, AugmentConfig{.strength = 0, .ops = {}}, loading);
+  auto plates = plain_loader(mix, model, batch);
   const auto evaluation =
       evaluate_reader(*model.network, model.region, plates,
                       {.decoder = decoder, .precision = runtime.precision, .device = device});

@@ -2,12 +2,12 @@
 #include <sstream>
 
 #include "configs/error.h"
-#include "data/loader.h"
 #include "export/bundle.h"
 #include "export/linter.h"
 #include "export/onnx_export.h"
 #include "export/verify.h"
 #include "train/commands/commands.h"
+#include "train/evaluate.h"
 
 namespace po = boost::program_options;
 
@@ -30,13 +30,7 @@ std::string sentence(const LintFinding& finding) {
 
 // The first plate of a SPEC as the network sees it.
 BundleSample sample_of(const std::string& spec, const Model& model) {
-  const LoaderOptions loading{
-      .batch_size = 1,
-      .workers = 0,
-      .shuffle = false,
-      .size = {static_cast<int>(model.config.width), static_cast<int>(model.config.height)}};
-  Loader loader(open_mix(spec, model.region, {}, /*seed=*/0), model.region,
-                AugmentConfig{.strength = 0, .ops = {}}, loading);
+  auto loader = plain_loader(open_mix(spec, model.region, {}, /*seed=*/0), model, 1);
   const auto batch = loader.next();
   require(batch.has_value(), "--sample ", spec, " has no plate");
   return {batch->images[0], batch->texts[0], "a plate of " + spec};

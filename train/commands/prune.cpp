@@ -6,8 +6,8 @@
 #include "configs/check.h"
 #include "configs/error.h"
 #include "configs/prune_sweep.h"
-#include "train/calibration.h"
 #include "train/commands/commands.h"
+#include "train/compression_data.h"
 #include "train/prune_sweep.h"
 
 namespace po = boost::program_options;

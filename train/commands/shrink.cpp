@@ -5,8 +5,8 @@
 #include "compress/sparsity_report.h"
 #include "configs/check.h"
 #include "configs/error.h"
-#include "train/calibration.h"
 #include "train/commands/commands.h"
+#include "train/compression_data.h"
 
 namespace po = boost::program_options;
 

@@ -4,10 +4,10 @@
 
 #include "configs/atomic_file.h"
 #include "configs/error.h"
-#include "data/loader.h"
 #include "export/runtimes.h"
 #include "models/safetensors.h"
 #include "train/commands/commands.h"
+#include "train/evaluate.h"
 
 namespace po = boost::program_options;
 
@@ -97,11 +97,8 @@ int verify_command(const Args& args) {
   override_bound("max-different-texts", bounds.different_texts);
   override_bound("max-exact-match-drop", bounds.exact_match_drop);
 
-  const LoaderOptions loading{
-      .shuffle = false,
-      .size = {static_cast<int>(model.config.width), static_cast<int>(model.config.height)}};
-  Loader loader(open_mix(spec, model.region, crop, /*seed=*/0), model.region,
-                AugmentConfig{.strength = 0, .ops = {}}, loading);
+  auto loader = plain_loader(open_mix(spec, model.region, crop, /*seed=*/0), model,
+                             LoaderOptions().batch_size);
   std::optional<Model> reference;
   if (!reference_file.empty()) reference = load_model(reference_file);
   PlateRecord record;

@@ -7,6 +7,7 @@
 #include "configs/error.h"
 #include "models/graph/trace.h"
 #include "models/lprnet.h"
+#include "tests/support/problem.h"
 #include "tests/support/small_nets.h"
 
 namespace plateforge {
@@ -37,15 +38,6 @@ struct Case {
     throw std::logic_error("no tensor " + tensor);
   }
 };
-
-std::string problem_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
 
 TEST(ChannelGroups, SumsTieTheirOperands) {
   ResidualCnn network;

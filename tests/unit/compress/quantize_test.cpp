@@ -9,6 +9,7 @@
 #include "models/graph/execute.h"
 #include "models/graph_network.h"
 #include "models/model_file.h"
+#include "tests/support/problem.h"
 #include "tests/unit/compress/nets.h"
 
 namespace plateforge {
@@ -24,15 +25,6 @@ double distance(const Graph& exact, const Graph& other, const std::vector<torch:
     power += expected.square().sum().item<double>();
   }
   return error / power;
-}
-
-std::string problem(const auto& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
 }
 
 class Quantize : public testing::Test {
@@ -187,12 +179,12 @@ TEST_F(Quantize, SavesLoadsAndComputesTheSame) {
 }
 
 TEST_F(Quantize, RefusesWhatCannotBeCalibrated) {
-  EXPECT_EQ(problem([&] { PostTrainingQuantizer q(traced(), {}, plain_); }),
+  EXPECT_EQ(problem_of([&] { PostTrainingQuantizer q(traced(), {}, plain_); }),
             "calibration needs at least 2 pictures, 300 are a good number; got 0");
-  EXPECT_EQ(problem([&] { PostTrainingQuantizer q(traced(), pictures(1, 1, 1), plain_); }),
+  EXPECT_EQ(problem_of([&] { PostTrainingQuantizer q(traced(), pictures(1, 1, 1), plain_); }),
             "calibration needs at least 2 pictures, 300 are a good number; got 1");
   PostTrainingQuantizer once(traced(), calibration_, plain_);
-  EXPECT_NE(problem([&] {
+  EXPECT_NE(problem_of([&] {
               PostTrainingQuantizer q(once.build({}), calibration_, plain_);
             }).find("quantised already"),
             std::string::npos);
@@ -200,7 +192,7 @@ TEST_F(Quantize, RefusesWhatCannotBeCalibrated) {
     const torch::NoGradGuard no_grad;
     network_.body->bias[2] = NAN;
   }
-  EXPECT_NE(problem([&] {
+  EXPECT_NE(problem_of([&] {
               PostTrainingQuantizer q(traced(), calibration_, plain_);
             }).find("relu_2, which comes from body, holds values that are not finite"),
             std::string::npos);

@@ -11,6 +11,7 @@
 #include "export/quantizers.h"
 #include "export/runtimes.h"
 #include "tests/support/min_max.h"
+#include "tests/support/problem.h"
 #include "tests/support/small_nets.h"
 #include "tests/support/temp_folder.h"
 
@@ -180,23 +181,14 @@ TEST(QuantizedExport, ProductsComputeWhatTheGraphSimulates) {
   }
 }
 
-std::string refusal(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
 TEST(QuantizedExport, ProfileOfAnotherKindIsOneSentence) {
   TwoConvs plain;
-  const auto float_as_u8 = refusal([&] { file_of(plain, kImages, "int8-u8"); });
+  const auto float_as_u8 = problem_of([&] { file_of(plain, kImages, "int8-u8"); });
   EXPECT_NE(float_as_u8.find("plateforge quantize --model M --profile int8-u8"), std::string::npos)
       << float_as_u8;
-  const auto u8_as_s8 = refusal([&] { file_of(*two_convs("int8-u8"), kImages, "int8-s8"); });
+  const auto u8_as_s8 = problem_of([&] { file_of(*two_convs("int8-u8"), kImages, "int8-s8"); });
   EXPECT_NE(u8_as_s8.find("was quantised for int8-u8"), std::string::npos) << u8_as_s8;
-  EXPECT_NE(refusal([&] { file_of(*two_convs("int8-u8"), kImages, "fp32"); }), "");
+  EXPECT_NE(problem_of([&] { file_of(*two_convs("int8-u8"), kImages, "fp32"); }), "");
 }
 
 TEST(QuantizedExport, BiasBeyondInt32IsOneSentence) {
@@ -204,7 +196,7 @@ TEST(QuantizedExport, BiasBeyondInt32IsOneSentence) {
   const auto network = two_convs("int8-u8");
   for (auto& item : network->named_parameters())
     if (item.key() == "first.bias") item.value().fill_(1e9);
-  const auto text = refusal([&] { file_of(*network, kImages, "int8-u8"); });
+  const auto text = problem_of([&] { file_of(*network, kImages, "int8-u8"); });
   EXPECT_NE(text.find("the bias of 'first' does not fit int32"), std::string::npos) << text;
 }
 
@@ -216,7 +208,7 @@ TEST(QuantizedExport, SixteenBitsNeedOpset21) {
   const auto zero = graph.add_literal("zero", torch::tensor(30000, torch::kInt));
   graph.outputs = {
       graph.add_node(op::FakeQuantize{0, 65535, -1}, "wide", {x, scale, zero}, {1, 4})};
-  const auto text = refusal([&] { to_onnx(graph, find_profile("int8-u8"), 13, {}); });
+  const auto text = problem_of([&] { to_onnx(graph, find_profile("int8-u8"), 13, {}); });
   EXPECT_NE(text.find("needs opset 21, not 13"), std::string::npos) << text;
   const auto file = decode_onnx(encode_onnx(to_onnx(graph, find_profile("int8-u8"), 21, {})), "f");
   EXPECT_EQ(file.ir_version, 10);

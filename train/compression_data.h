@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "compress/accuracy_bound.h"
 #include "compress/calibration.h"
+#include "compress/quantize/accuracy_bound.h"
 #include "train/evaluate.h"
 
 namespace plateforge {

@@ -1,8 +1,8 @@
 #include "train/prune_hook.h"
 
-#include "compress/masks.h"
-#include "compress/pruner.h"
-#include "compress/sparsity_report.h"
+#include "compress/prune/masks.h"
+#include "compress/prune/pruner.h"
+#include "compress/prune/sparsity_report.h"
 #include "configs/error.h"
 #include "configs/log.h"
 

@@ -8,7 +8,7 @@
 
 #include "compress/calibration.h"
 #include "compress/layers.h"
-#include "compress/sparsity_schedule.h"
+#include "compress/prune/sparsity_schedule.h"
 #include "configs/run_config.h"
 #include "train/train_hook.h"
 

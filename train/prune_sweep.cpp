@@ -6,9 +6,9 @@
 #include <set>
 #include <sstream>
 
-#include "compress/latency.h"
-#include "compress/pruner.h"
-#include "compress/sparsity_report.h"
+#include "compress/prune/pruner.h"
+#include "compress/prune/sparsity_report.h"
+#include "compress/shrink/latency.h"
 #include "configs/atomic_file.h"
 #include "configs/error.h"
 #include "configs/log.h"

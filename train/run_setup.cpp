@@ -1,6 +1,6 @@
 #include "train/run_setup.h"
 
-#include "compress/sparsity_report.h"
+#include "compress/prune/sparsity_report.h"
 #include "configs/error.h"
 #include "configs/log.h"
 #include "models/graph_network.h"

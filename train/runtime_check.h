@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "compress/accuracy_bound.h"
+#include "compress/quantize/accuracy_bound.h"
 #include "models/model_file.h"
 
 namespace plateforge {

@@ -4,7 +4,7 @@
 #include <iostream>
 #include <optional>
 
-#include "compress/quantize.h"
+#include "compress/quantize/quantize.h"
 #include "configs/error.h"
 #include "losses/ctc.h"
 #include "models/graph/trace.h"

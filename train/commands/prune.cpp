@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <iostream>
 
-#include "compress/pruner.h"
-#include "compress/sparsity_report.h"
+#include "compress/prune/pruner.h"
+#include "compress/prune/sparsity_report.h"
 #include "configs/check.h"
 #include "configs/error.h"
 #include "configs/prune_sweep.h"

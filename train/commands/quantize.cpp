@@ -3,8 +3,8 @@
 #include <cstdio>
 #include <iostream>
 
-#include "compress/accuracy_bound.h"
-#include "compress/quantize.h"
+#include "compress/quantize/accuracy_bound.h"
+#include "compress/quantize/quantize.h"
 #include "configs/error.h"
 #include "configs/log.h"
 #include "configs/suggest.h"

@@ -1,8 +1,8 @@
 #include <iostream>
 
-#include "compress/masks.h"
-#include "compress/shrink.h"
-#include "compress/sparsity_report.h"
+#include "compress/prune/masks.h"
+#include "compress/prune/sparsity_report.h"
+#include "compress/shrink/shrink.h"
 #include "configs/check.h"
 #include "configs/error.h"
 #include "train/commands/commands.h"

@@ -1,4 +1,4 @@
-#include "compress/accuracy_bound.h"
+#include "compress/quantize/accuracy_bound.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "compress/allocation.h"
+#include "compress/prune/allocation.h"
 
 #include <gtest/gtest.h>
 

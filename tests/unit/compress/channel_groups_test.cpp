@@ -1,9 +1,9 @@
-#include "compress/channel_groups.h"
+#include "compress/shrink/channel_groups.h"
 
 #include <gtest/gtest.h>
 
-#include "compress/channel_scores.h"
-#include "compress/widths.h"
+#include "compress/shrink/channel_scores.h"
+#include "compress/shrink/widths.h"
 #include "configs/error.h"
 #include "models/graph/trace.h"
 #include "models/lprnet.h"

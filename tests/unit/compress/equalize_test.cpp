@@ -1,10 +1,10 @@
-#include "compress/equalize.h"
+#include "compress/quantize/equalize.h"
 
 #include <gtest/gtest.h>
 
-#include "compress/channel_uses.h"
-#include "compress/quantize.h"
-#include "compress/smooth_quant.h"
+#include "compress/quantize/channel_uses.h"
+#include "compress/quantize/quantize.h"
+#include "compress/quantize/smooth_quant.h"
 #include "models/graph/execute.h"
 #include "tests/unit/compress/nets.h"
 

@@ -1,4 +1,4 @@
-#include "compress/masks.h"
+#include "compress/prune/masks.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "compress/observers.h"
+#include "compress/quantize/observers.h"
 
 #include <gtest/gtest.h>
 

@@ -1,10 +1,10 @@
-#include "compress/placement.h"
+#include "compress/quantize/placement.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
-#include "compress/insert_quantizers.h"
+#include "compress/quantize/insert_quantizers.h"
 #include "configs/error.h"
 #include "models/graph/execute.h"
 #include "tests/unit/compress/nets.h"

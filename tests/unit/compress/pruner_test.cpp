@@ -1,10 +1,10 @@
-#include "compress/pruner.h"
+#include "compress/prune/pruner.h"
 
 #include <gtest/gtest.h>
 
 #include "compress/batch_norm.h"
-#include "compress/masks.h"
-#include "compress/sparsity_report.h"
+#include "compress/prune/masks.h"
+#include "compress/prune/sparsity_report.h"
 #include "configs/error.h"
 #include "models/graph/execute.h"
 #include "models/model_file.h"

@@ -1,10 +1,10 @@
-#include "compress/quantize.h"
+#include "compress/quantize/quantize.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-#include "compress/insert_quantizers.h"
+#include "compress/quantize/insert_quantizers.h"
 #include "configs/error.h"
 #include "models/graph/execute.h"
 #include "models/graph_network.h"

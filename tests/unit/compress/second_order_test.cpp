@@ -1,8 +1,8 @@
-#include "compress/second_order.h"
+#include "compress/prune/second_order.h"
 
 #include <gtest/gtest.h>
 
-#include "compress/masks.h"
+#include "compress/prune/masks.h"
 #include "models/graph/execute.h"
 #include "models/graph/trace.h"
 #include "tests/support/small_nets.h"

@@ -1,10 +1,10 @@
-#include "compress/sensitivity.h"
+#include "compress/prune/sensitivity.h"
 
 #include <gtest/gtest.h>
 
 #include <fstream>
 
-#include "compress/sensitivity_scan.h"
+#include "compress/prune/sensitivity_scan.h"
 #include "configs/error.h"
 #include "tests/support/small_nets.h"
 #include "tests/support/temp_folder.h"

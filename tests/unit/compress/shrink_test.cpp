@@ -1,4 +1,4 @@
-#include "compress/shrink.h"
+#include "compress/shrink/shrink.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "compress/sparsity_schedule.h"
+#include "compress/prune/sparsity_schedule.h"
 
 #include <gtest/gtest.h>
 

@@ -3,10 +3,10 @@
 
 #include <algorithm>
 
-#include "compress/pruner.h"
-#include "compress/quantize.h"
-#include "compress/shrink.h"
-#include "compress/sparsity_report.h"
+#include "compress/prune/pruner.h"
+#include "compress/prune/sparsity_report.h"
+#include "compress/quantize/quantize.h"
+#include "compress/shrink/shrink.h"
 #include "export/interpreter.h"
 #include "export/onnx_export.h"
 #include "models/graph/trace.h"

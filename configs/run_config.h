@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "configs/detector_config.h"
 #include "configs/visit.h"
 
 namespace plateforge {
@@ -94,10 +95,11 @@ struct ModelConfig {
   std::string context = "per_sample";
   bool stn = false;
   std::string init_from = "";
+  DetectorConfig detector;
 
   template <class V>
   void visit(V& v) {
-    v("name", name, "network", one_of({"lprnet"}));
+    v("name", name, "network", one_of({"lprnet", "scrfd"}));
     v("width", width, "input width in pixels", in_range(16, 4096));
     v("height", height, "input height in pixels", in_range(16, 4096));
     v("width_multiplier", width_multiplier, "scales every channel count", in_range(0.125, 4.0));
@@ -111,6 +113,7 @@ struct ModelConfig {
       "model file to start from: fitting tensors are taken by name; a quantised one is trained on "
       "as it is",
       Anything{});
+    v("detector", detector, "the parts of scrfd", Anything{});
   }
 };
 
@@ -269,7 +272,7 @@ struct RunConfig {
 
   template <class V>
   void visit(V& v) {
-    v("task", task, "what is trained", one_of({"ctc_reader"}));
+    v("task", task, "what is trained", one_of({"ctc_reader", "detector"}));
     v("region", region, "region pack: a shipped name or a .yaml file", Anything{});
     v("seed", seed, "every random number follows from it", in_range(0, 2147483647));
     v("runtime", runtime, "device and arithmetic", Anything{});

@@ -33,13 +33,13 @@ class Subset final : public PlateSource {
   std::vector<int64_t> indices_;
 };
 
+}  // namespace
+
 bool held_out(const std::string& text, double val_fraction, uint64_t seed) {
   uint64_t key = mix64(seed);
   for (const char letter : text) key = mix_key(key, static_cast<uint8_t>(letter));
   return Rng(key).uniform() < val_fraction;
 }
-
-}  // namespace
 
 PlateSourcePtr subset(PlateSourcePtr source, std::vector<int64_t> indices) {
   return std::make_shared<Subset>(std::move(source), std::move(indices));

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -9,6 +11,9 @@ namespace plateforge {
 
 // A view of some plates of a source, in the given order.
 PlateSourcePtr subset(PlateSourcePtr source, std::vector<int64_t> indices);
+
+// Whether what goes by this name is held out: a hash of (seed, text) decides.
+bool held_out(const std::string& text, double val_fraction, uint64_t seed);
 
 struct TrainVal {
   Mix train;

@@ -18,7 +18,7 @@
 #include "train/compression_data.h"
 #include "train/run_setup.h"
 #include "train/runtime.h"
-#include "train/train_reader.h"
+#include "train/training.h"
 
 namespace plateforge {
 namespace {
@@ -126,7 +126,7 @@ class Sweep {
     fs::create_directories(folder / "checkpoints");
     const bool resume = fs::exists(folder / "checkpoints" / "last.safetensors");
     write_file_atomically(folder / "config.yaml", write_run_config(config));
-    require(train_reader(config, folder, resume) == Outcome::kFinished,
+    require(train_run(config, folder, resume) == Outcome::kFinished,
             "the sweep was interrupted in cell ", cell.name(), ": the same command goes on there");
     return load_model(folder / "model.safetensors");
   }

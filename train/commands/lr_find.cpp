@@ -10,9 +10,7 @@
 #include "optim/optimizer.h"
 #include "train/commands/commands.h"
 #include "train/console.h"
-#include "train/reader_data.h"
-#include "train/run_setup.h"
-#include "train/tasks/ctc_reader.h"
+#include "train/training.h"
 
 namespace po = boost::program_options;
 namespace fs = std::filesystem;
@@ -122,15 +120,9 @@ int lr_find_command(const Args& args) {
   LrRangeTest test(range);
   const auto device = set_up_runtime(config.runtime);
   torch::manual_seed(static_cast<uint64_t>(config.seed));
-  const auto region = Region::load(config.region);
   const ScratchFolder scratch;
-  const auto data = open_reader_data(
-      config, region, config.data.cache.empty() ? scratch.path : fs::path(config.data.cache));
-  Loader val(data.val, region, {.strength = 0, .ops = {}}, val_loader_options(config));
-  Loader train(data.train, region, config.augment, train_loader_options(config));
-  CtcReaderTask task(make_start(config, region), val,
-                     {.precision = config.runtime.precision, .device = device});
-  run_test(test, config, task, train, device, range.steps);
+  const auto training = open_training(config, device, scratch.path);
+  run_test(test, config, *training.task, *training.train, device, range.steps);
 
   const auto suggestions = suggest_lr(test, range.steps);
   draw(plot, test, suggestions);

@@ -6,7 +6,7 @@
 #include "configs/log.h"
 #include "configs/yaml.h"
 #include "train/commands/commands.h"
-#include "train/train_reader.h"
+#include "train/training.h"
 
 namespace po = boost::program_options;
 namespace fs = std::filesystem;
@@ -65,7 +65,7 @@ int train_command(const Args& args) {
   std::signal(SIGINT, [](int) { request_interrupt(); });
   std::signal(SIGTERM, [](int) { request_interrupt(); });
   const auto again = "plateforge train --run " + request.run.string() + " --resume";
-  switch (train_reader(config, request.run, request.resume)) {
+  switch (train_run(config, request.run, request.resume)) {
     case Outcome::kFinished:
       return 0;
     case Outcome::kOutOfTime:

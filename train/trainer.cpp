@@ -176,10 +176,7 @@ void Trainer::validate() {
     const EvalWeights weights(task_, *optimizer_, ema_.get(), train_,
                               state_.step * config_.optim.accumulate, device_);
     evaluation = task_.evaluate();
-    const auto metric = evaluation.json.find(config_.train.best_by);
-    require(metric != evaluation.json.end() && metric->is_number(),
-            "train.best_by = ", config_.train.best_by, " is no metric of task ", config_.task);
-    const double value = metric->get<double>();
+    const double value = evaluation.json.at(config_.train.best_by).get<double>();
     const double loss = evaluation.json.at("loss").get<double>();
     const double gain =
         lower_is_better(config_.train.best_by) ? state_.best - value : value - state_.best;

@@ -39,8 +39,15 @@ std::string unseen_symbols(const Mix& mix, const Region& region) {
                       : "never seen in training: " + text;
 }
 
+// What the best weights are chosen by has to be measured.
+template <class Metrics>
+void require_metric(const Metrics& metrics, const std::string& name) {
+  if (name != "loss") metrics.value(name);
+}
+
 Training open_reader(const RunConfig& config, const Region& region, torch::Device device,
                      const std::filesystem::path& folder) {
+  require_metric(ReaderMetrics(region), config.train.best_by);
   const auto cache =
       config.data.cache.empty() ? folder / "cache" : std::filesystem::path(config.data.cache);
   const auto data = open_reader_data(config, region, cache);
@@ -66,6 +73,7 @@ Training open_reader(const RunConfig& config, const Region& region, torch::Devic
 }
 
 Training open_detector(const RunConfig& config, const Region& region, torch::Device device) {
+  require_metric(DetectionMetrics(), config.train.best_by);
   const auto data = open_detector_data(config, region);
   const auto start = make_start(config, region);
   Training training;

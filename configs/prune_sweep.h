@@ -25,9 +25,9 @@ struct PruneSweepConfig {
   template <class V>
   void visit(V& v) {
     v("model", model, "model file to prune", Anything{});
-    v("calibrate", calibrate, "SPEC of plates of the training half", Anything{});
-    v("data", data, "SPEC of plates to measure on", Anything{});
-    v("samples", samples, "calibration plates", in_range(16, 1e6));
+    v("calibrate", calibrate, "SPEC of labelled samples of the training half", Anything{});
+    v("data", data, "SPEC of labelled samples to measure on", Anything{});
+    v("samples", samples, "calibration samples", in_range(16, 1e6));
     v("allocations", allocations, "how zeros are shared out",
       one_of({"uniform", "global", "norm_global", "erk", "lamp", "sensitivity"}));
     v("scores", scores, "which weights go first", one_of({"magnitude", "wanda", "second_order"}));

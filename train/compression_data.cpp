@@ -2,93 +2,109 @@
 
 #include <algorithm>
 #include <memory>
-#include <numeric>
 
 #include "configs/error.h"
-#include "data/concat.h"
-#include "data/permutation.h"
-#include "data/split.h"
-#include "data/verify.h"
-#include "losses/ctc.h"
 #include "models/eval_mode.h"
-#include "train/metrics.h"
 
 namespace plateforge {
 namespace {
 
+constexpr int64_t kManyAtOnce = 64;
 constexpr int64_t kBatch = 20;  // small enough for its activations to stay in the cache
 
-double score_of(const ReadResult& result, const Region& region, const std::string& metric) {
-  ReaderMetrics one(region);
-  one.add(result);
-  const auto value = one.value(metric);
-  const bool less_is_better = metric == "cer" || metric == "wrong_length";
-  return less_is_better ? 1 - std::min(1.0, value) : value;
+// The rows of several batches by their numbers, counted through all of them.
+class Labels {
+ public:
+  explicit Labels(std::vector<Batch> batches) : batches_(std::move(batches)) {
+    for (size_t b = 0; b < batches_.size(); ++b)
+      for (int64_t row = 0; row < batches_[b].size(); ++row) places_.emplace_back(b, row);
+  }
+  Batch batch_of(int64_t picture) const {
+    const auto [b, row] = places_.at(static_cast<size_t>(picture));
+    const auto& from = batches_[b];
+    Batch one;
+    one.images = from.images.slice(0, row, row + 1);
+    one.targets = from.targets.slice(0, row, row + 1);
+    one.target_lengths = from.target_lengths.slice(0, row, row + 1);
+    if (!from.texts.empty()) one.texts = {from.texts[static_cast<size_t>(row)]};
+    one.sources = {from.sources[static_cast<size_t>(row)]};
+    return one;
+  }
+
+ private:
+  std::vector<Batch> batches_;
+  std::vector<std::pair<size_t, int64_t>> places_;
+};
+
+Batch on_device(Batch batch, torch::Device device) {
+  batch.images = batch.images.to(device);
+  batch.targets = batch.targets.to(device);
+  batch.target_lengths = batch.target_lengths.to(device);
+  return batch;
+}
+
+std::vector<Batch> all_batches(const Exam& exam, int64_t batch_size) {
+  const auto loader = exam.open(batch_size);
+  std::vector<Batch> batches;
+  while (auto batch = loader->next()) batches.push_back(std::move(*batch));
+  return batches;
+}
+
+Quality quality_of(Network& network, const Exam& exam, const std::vector<Batch>& samples,
+                   torch::Device device) {
+  const torch::NoGradGuard no_grad;
+  const EvalMode at_rest(network);
+  double loss = 0, score = 0, count = 0;
+  for (const auto& sample : samples) {
+    const auto batch = on_device(sample, device);
+    const auto outputs = network.forward(normalize(batch.images));
+    loss += exam.loss(outputs, batch).item<double>() * static_cast<double>(batch.size());
+    for (const auto& judgement : exam.judge(outputs, batch)) score += judgement.score;
+    count += static_cast<double>(batch.size());
+  }
+  return {loss / count, score / count};
 }
 
 }  // namespace
 
-Mix draw_plates(const Mix& mix, int64_t count, uint64_t seed) {
-  const auto all = concat(mix);
-  const Permutation shuffled(all->size(), seed);
-  std::vector<int64_t> drawn(static_cast<size_t>(std::min(count, all->size())));
-  for (size_t i = 0; i < drawn.size(); ++i) drawn[i] = shuffled(static_cast<int64_t>(i));
-  std::sort(drawn.begin(), drawn.end());
-  return {{{subset(all, std::move(drawn)), 1.0, "calibration"}}};
+std::vector<Batch> all_samples(const Exam& exam) { return all_batches(exam, kManyAtOnce); }
+
+std::vector<torch::Tensor> network_inputs(const Exam& exam) {
+  const auto loader = exam.open(kBatch);
+  std::vector<torch::Tensor> inputs;
+  while (const auto batch = loader->next()) inputs.push_back(normalize(batch->images));
+  return inputs;
 }
 
-std::vector<torch::Tensor> network_inputs(const Mix& mix, const Model& model) {
-  auto loader = plain_loader(mix, model, kBatch);
-  std::vector<torch::Tensor> batches;
-  while (const auto batch = loader.next()) batches.push_back(normalize(batch->images));
-  return batches;
+std::vector<Batch> take_samples(const Exam& exam, int64_t count, const std::string& origin) {
+  require(std::min(count, exam.size()) >= kLeastCalibration, "calibration needs at least ",
+          kLeastCalibration, " ", exam.samples(), ", ", origin, " has ", exam.size());
+  return all_samples(*exam.draw(count, /*seed=*/0));
 }
 
-std::vector<Batch> take_plates(const Mix& mix, const Model& model, int64_t count,
-                               const std::string& origin) {
-  Mix real;
-  for (const auto& part : mix.parts)
-    if (part.source->is_real()) real.parts.push_back(part);
-  if (real.parts.empty()) real = mix;  // drawn plates are better than none
-  require(std::min(count, real.size()) >= kLeastCalibration, "calibration needs at least ",
-          kLeastCalibration, " plates, ", origin, " has ", real.size());
-  auto loader = plain_loader(draw_plates(real, count, /*seed=*/0), model, 64);
-  std::vector<Batch> batches;
-  while (auto batch = loader.next()) batches.push_back(std::move(*batch));
-  return batches;
-}
-
-Calibration make_calibration(NetworkPtr network, const Region& region, std::vector<Batch> plates,
-                             const ReadOptions& options) {
+Calibration make_calibration(NetworkPtr network, ExamPtr exam, std::vector<Batch> samples,
+                             torch::Device device) {
   Calibration calibration;
-  for (const auto& batch : plates)
-    calibration.images.push_back(normalize(batch.images.to(options.device)));
-  const auto kept = std::make_shared<std::vector<Batch>>(std::move(plates));
-  calibration.measure = [network, region, kept, options] {
-    size_t next = 0;
-    const auto measured = evaluate_reader(
-        *network, region,
-        [&]() -> std::optional<Batch> {
-          return next < kept->size() ? std::optional((*kept)[next++]) : std::nullopt;
-        },
-        options);
-    return Quality{measured.loss, measured.metrics.exact_match().value()};
+  for (const auto& batch : samples)
+    calibration.images.push_back(normalize(batch.images.to(device)));
+  const auto kept = std::make_shared<const std::vector<Batch>>(std::move(samples));
+  calibration.measure = [network, exam, kept, device] {
+    return quality_of(*network, *exam, *kept, device);
   };
   return calibration;
 }
 
-TensorDict mean_gradients(Network& network, const Region& region, const std::vector<Batch>& plates,
+TensorDict mean_gradients(Network& network, const Exam& exam, const std::vector<Batch>& samples,
                           torch::Device device) {
   const EvalMode at_rest(network);
   TensorDict sums;
-  for (const auto& batch : plates) {
+  for (const auto& sample : samples) {
+    const auto batch = on_device(sample, device);
     network.zero_grad();
-    const auto logits = network.forward(normalize(batch.images.to(device)));
-    ctc_loss(logits, batch.targets.to(device), batch.target_lengths.to(device), region.blank())
-        .backward();
+    exam.loss(network.forward(normalize(batch.images)), batch).backward();
     for (const auto& item : network.named_parameters()) {
       const auto& gradient = item.value().grad();
-      const auto share = gradient.defined() ? gradient.abs() / static_cast<double>(plates.size())
+      const auto share = gradient.defined() ? gradient.abs() / static_cast<double>(samples.size())
                                             : torch::zeros_like(item.value());
       auto& sum = sums[item.key()];
       sum = sum.defined() ? sum + share : share;
@@ -98,29 +114,22 @@ TensorDict mean_gradients(Network& network, const Region& region, const std::vec
   return sums;
 }
 
-void require_apart(const Mix& calibration, const Mix& measured) {
-  for (const auto& violation : verify_apart(calibration, measured, {})) {
-    require(violation.kind != "near",
-            "the calibration set overlaps the evaluation set: ", violation.message);
-  }
-}
-
-Jury reader_jury(const Mix& mix, const Model& model, const std::string& metric) {
-  ReaderMetrics(model.region).value(metric);  // refuses an unknown one
-  const auto plates = concat(mix);
-  std::vector<std::string> texts;
-  for (int64_t i = 0; i < plates->size(); ++i) texts.push_back(plates->text(i));
-  const auto judge = [texts, metric, region = model.region](const torch::Tensor& logits,
-                                                            const std::vector<int64_t>& pictures) {
-    auto results = read_logits(logits, region, "greedy");
+Jury make_jury(const ExamPtr& exam) {
+  auto batches = all_batches(*exam, kBatch);
+  std::vector<torch::Tensor> inputs;
+  for (const auto& batch : batches) inputs.push_back(normalize(batch.images));
+  const auto labels = std::make_shared<const Labels>(std::move(batches));
+  const auto judge = [exam, labels](const torch::Tensor& outputs,
+                                    const std::vector<int64_t>& pictures) {
     std::vector<Judgement> judgements;
-    for (size_t i = 0; i < results.size(); ++i) {
-      results[i].truth = texts[static_cast<size_t>(pictures[i])];
-      judgements.push_back({score_of(results[i], region, metric), results[i].read});
+    for (size_t i = 0; i < pictures.size(); ++i) {
+      const auto row = static_cast<int64_t>(i);
+      judgements.push_back(
+          exam->judge(outputs.slice(0, row, row + 1), labels->batch_of(pictures[i])).at(0));
     }
     return judgements;
   };
-  return {network_inputs(mix, model), judge};
+  return {std::move(inputs), judge};
 }
 
 }  // namespace plateforge

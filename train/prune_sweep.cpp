@@ -1,6 +1,7 @@
 #include "train/prune_sweep.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <set>
@@ -58,11 +59,12 @@ class Sweep {
   Sweep(const PruneSweepConfig& config, const RuntimeConfig& runtime, fs::path run)
       : config_(config), run_(std::move(run)), runtime_(runtime), device_(set_up_runtime(runtime)) {
     const auto model = load_model(config_.model);
-    mix_ = open_mix(config_.data, model.region, {}, /*seed=*/0);
+    exam_ = open_exam(config_.data, model);
+    measured_ = all_samples(*exam_);
     if (!config_.calibrate.empty()) {
-      const auto calibration = open_mix(config_.calibrate, model.region, {}, /*seed=*/0);
-      require_apart(calibration, mix_);
-      plates_ = take_plates(calibration, model, config_.samples, config_.calibrate);
+      const auto calibration = open_exam(config_.calibrate, model);
+      require_apart(*calibration, *exam_);
+      calibration_ = take_samples(*calibration, config_.samples, config_.calibrate);
     }
     dense_bytes_ = gzip_bytes(weights_of(layers_of(model)));
   }
@@ -73,7 +75,7 @@ class Sweep {
                        : config_.fine_tune.empty() ? prune(cell)
                                                    : fine_tune(cell);
     model.network->to(device_);
-    auto result = read_plates(model);
+    auto result = judge(model);
     const auto sparsity = report_sparsity(layers_of(model), dense_bytes_).to_json();
     for (const char* key :
          {"nonzero_parameters", "gzip_bytes", "dense_gzip_bytes", "macs", "nonzero_macs"})
@@ -107,9 +109,9 @@ class Sweep {
   Model prune(const Cell& cell) const {
     auto model = load_model(config_.model);
     model.network->to(device_);
-    const auto calibration =
-        plates_.empty() ? Calibration{}
-                        : make_calibration(model.network, model.region, plates_, reading());
+    const auto calibration = calibration_.empty()
+                                 ? Calibration{}
+                                 : make_calibration(model.network, exam_, calibration_, device_);
     Pruner pruner(*model.network, {1, 3, model.config.height, model.config.width}, pruning(cell),
                   calibration, run_ / ("sensitivity-" + cell.scores + ".json"));
     pruner.prune();
@@ -131,27 +133,22 @@ class Sweep {
     return load_model(folder / "model.safetensors");
   }
 
-  ReadOptions reading() const {
-    return {.decoder = "greedy", .precision = "fp32", .device = device_};
-  }
-
-  Json read_plates(const Model& model) const {
-    auto loader = plain_loader(mix_, model, 1);  // a text must not depend on a plate's neighbours
-    const auto measured = evaluate_reader(*model.network, model.region, loader, reading());
-    const auto all = measured.metrics.to_json();
-    return {{"samples", all.at("samples")},
-            {"exact_match", all.at("exact_match")},
-            {"interval95", all.at("interval95").at("exact_match")},
-            {"cer", all.at("cer")},
-            {"loss", measured.loss}};
+  Json judge(const Model& model) const {
+    const auto quality = make_calibration(model.network, exam_, measured_, device_).measure();
+    const auto samples = exam_->size();
+    const Proportion right{std::llround(quality.score * static_cast<double>(samples)), samples};
+    return {{"samples", samples},
+            {"score", quality.score},
+            {"interval95", right.interval95()},
+            {"loss", quality.loss}};
   }
 
   PruneSweepConfig config_;
   fs::path run_;
   RuntimeConfig runtime_;
   torch::Device device_;
-  std::vector<Batch> plates_;
-  Mix mix_;
+  ExamPtr exam_;
+  std::vector<Batch> measured_, calibration_;
   int64_t dense_bytes_ = 0;
 };
 
@@ -185,7 +182,7 @@ std::string csv(const std::vector<Json>& cells) {
                                          "schedule",
                                          "ratio",
                                          "zeros",
-                                         "exact_match",
+                                         "score",
                                          "loss",
                                          "samples",
                                          "nonzero_parameters",
@@ -207,9 +204,9 @@ std::string csv(const std::vector<Json>& cells) {
 }
 
 void draw(const fs::path& file, const std::vector<Json>& cells) {
-  SeriesPlot plot{.title = "exact match against size, 95 % intervals",
+  SeriesPlot plot{.title = "score against size, 95 % intervals",
                   .x_label = "int8 weights, gzip -9, kB",
-                  .y_label = "exact match",
+                  .y_label = "score (exact match, IoU > 0.7)",
                   .series = {}};
   for (const auto& cell : cells) {
     const auto name = cell.at("series").get<std::string>();
@@ -217,7 +214,7 @@ void draw(const fs::path& file, const std::vector<Json>& cells) {
                                [&](const auto& known) { return known.name == name; });
     if (series == plot.series.end()) series = plot.series.insert(series, {.name = name});
     series->x.push_back(cell.at("gzip_bytes").get<double>() / 1000);
-    series->y.push_back(cell.at("exact_match").get<double>());
+    series->y.push_back(cell.at("score").get<double>());
     series->low.push_back(cell.at("interval95").at(0).get<double>());
     series->high.push_back(cell.at("interval95").at(1).get<double>());
   }
@@ -246,7 +243,7 @@ std::vector<Json> run_prune_sweep(const PruneSweepConfig& config, const RuntimeC
 
 std::string sweep_text(const std::vector<Json>& cells) {
   std::string table =
-      "series                            zeros  exact match  95 % interval     "
+      "series                            zeros        score  95 % interval     "
       "nonzero  int8 gz  MACs left  latency ms\n";
   for (const auto& cell : cells) {
     char row[200];
@@ -254,7 +251,7 @@ std::string sweep_text(const std::vector<Json>& cells) {
     std::snprintf(
         row, sizeof row, "%-32s %5.1f%%  %10.2f %%  [%6.2f, %6.2f]  %8lld %8lld %9.1f%% %11.3f\n",
         cell.at("series").get<std::string>().c_str(), 100 * cell.at("zeros").get<double>(),
-        100 * cell.at("exact_match").get<double>(), 100 * interval.at(0).get<double>(),
+        100 * cell.at("score").get<double>(), 100 * interval.at(0).get<double>(),
         100 * interval.at(1).get<double>(), cell.at("nonzero_parameters").get<long long>(),
         cell.at("gzip_bytes").get<long long>(),
         100 * cell.at("nonzero_macs").get<double>() / cell.at("macs").get<double>(),

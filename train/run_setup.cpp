@@ -103,7 +103,7 @@ std::optional<Teacher> make_teacher(const RunConfig& config, const Region& regio
 }
 
 std::unique_ptr<PruneHook> make_prune_hook(const RunConfig& config, const Model& model,
-                                           const Mix& train, const ReadOptions& reading,
+                                           const ExamPtr& train, torch::Device device,
                                            const std::filesystem::path& run) {
   const auto zeros = model.provenance.find(kSparsityKey);
   const bool is_sparse = zeros != model.provenance.end();
@@ -116,10 +116,9 @@ std::unique_ptr<PruneHook> make_prune_hook(const RunConfig& config, const Model&
                          .calibration = {},
                          .scan_file = run / "sensitivity.json"};
   if (is_sparse) setup.kept = read_ratios(zeros->second, config.model.init_from);
-  setup.calibration = [config, model, train, reading] {
-    return make_calibration(model.network, model.region,
-                            take_plates(train, model, config.prune.calibration, config.data.train),
-                            reading);
+  setup.calibration = [config, network = model.network, train, device] {
+    return make_calibration(
+        network, train, take_samples(*train, config.prune.calibration, config.data.train), device);
   };
   return std::make_unique<PruneHook>(std::move(setup));
 }

@@ -7,6 +7,7 @@
 #include "configs/run_config.h"
 #include "data/loader.h"
 #include "models/model_file.h"
+#include "train/exam.h"
 #include "train/prune_hook.h"
 #include "train/tasks/ctc_reader.h"
 
@@ -26,9 +27,9 @@ std::optional<Teacher> make_teacher(const RunConfig& config, const Region& regio
                                     torch::Device device);
 
 // What prunes while training, or keeps the zeros that `model` starts with; nullptr when there is
-// neither. `train` is where calibration plates come from.
+// neither. `train` gives the calibration samples; measurements are kept in the folder `run`.
 std::unique_ptr<PruneHook> make_prune_hook(const RunConfig& config, const Model& model,
-                                           const Mix& train, const ReadOptions& reading,
+                                           const ExamPtr& train, torch::Device device,
                                            const std::filesystem::path& run);
 
 // Batches to train on, and the validation plates one by one in order.

@@ -45,6 +45,15 @@ void require_metric(const Metrics& metrics, const std::string& name) {
   if (name != "loss") metrics.value(name);
 }
 
+// Photographs where there are any; drawn samples are better than none.
+template <class SomeMix>
+SomeMix calibration_part(const SomeMix& mix) {
+  SomeMix real;
+  for (const auto& part : mix.parts)
+    if (part.source->is_real()) real.parts.push_back(part);
+  return real.parts.empty() ? mix : real;
+}
+
 Training open_reader(const RunConfig& config, const Region& region, torch::Device device,
                      const std::filesystem::path& folder) {
   require_metric(ReaderMetrics(region), config.train.best_by);
@@ -68,11 +77,13 @@ Training open_reader(const RunConfig& config, const Region& region, torch::Devic
       std::make_unique<Loader>(data.train, region, config.augment, train_loader_options(config));
   training.task = std::make_unique<CtcReaderTask>(start, *training.val, reading,
                                                   make_teacher(config, region, device));
-  training.pruning = make_prune_hook(config, start, data.train, reading, folder);
+  training.pruning = make_prune_hook(config, start, plate_exam(calibration_part(data.train), start),
+                                     device, folder);
   return training;
 }
 
-Training open_detector(const RunConfig& config, const Region& region, torch::Device device) {
+Training open_detector(const RunConfig& config, const Region& region, torch::Device device,
+                       const std::filesystem::path& folder) {
   require_metric(DetectionMetrics(), config.train.best_by);
   const auto data = open_detector_data(config, region);
   const auto start = make_start(config, region);
@@ -90,6 +101,8 @@ Training open_detector(const RunConfig& config, const Region& region, torch::Dev
       start, *training.val,
       DetectorOptions{
           .loss = config.detection, .precision = config.runtime.precision, .device = device});
+  training.pruning = make_prune_hook(config, start, frame_exam(calibration_part(data.train), start),
+                                     device, folder);
   return training;
 }
 
@@ -101,7 +114,7 @@ Training open_training(const RunConfig& config, torch::Device device,
   require((config.task == "detector") == detector, "task ", config.task, " cannot train model ",
           config.model.name, ": detector goes with scrfd, ctc_reader with lprnet");
   const auto region = Region::load(config.region);
-  return detector ? open_detector(config, region, device)
+  return detector ? open_detector(config, region, device, folder)
                   : open_reader(config, region, device, folder);
 }
 

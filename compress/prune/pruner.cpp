@@ -229,9 +229,9 @@ double Pruner::ratio_within_bytes() {
 }
 
 double Pruner::ratio_within_drop(double most) {
-  const auto dense = try_ratios(Ratios(layers_.size(), 0)).exact_match;
+  const auto dense = try_ratios(Ratios(layers_.size(), 0)).score;
   const auto holds = [&](double ratio) {
-    const auto drop = dense - try_ratios(allocate_ratios(ratio)).exact_match;
+    const auto drop = dense - try_ratios(allocate_ratios(ratio)).score;
     log_info(std::to_string(100 * ratio) + " % zeros: exact match falls by " +
              std::to_string(drop));
     return drop <= config_.max_drop;

@@ -15,6 +15,8 @@ using torch::Tensor;
 constexpr int64_t kRankingBatch = 20;
 constexpr int kFailuresBeforeRanking = 2;
 
+constexpr float kSamePlace = 1;  // pixels
+
 // A network's answers to all pictures of a jury.
 struct Answers {
   std::vector<Judgement> judgements;
@@ -52,7 +54,7 @@ Comparison compare(const Answers& exact, const Answers& other) {
     const auto loss = exact.judgements[i].score - other.judgements[i].score;
     result.exact_score += exact.judgements[i].score;
     result.score += other.judgements[i].score;
-    result.same += exact.judgements[i].answer == other.judgements[i].answer;
+    result.same += same_answer(exact.judgements[i], other.judgements[i]);
     result.distance += distance(exact.outputs[i], other.outputs[i]);
     squares += loss * loss;
   }
@@ -219,6 +221,12 @@ class Search {
 };
 
 }  // namespace
+
+bool same_answer(const Judgement& a, const Judgement& b) {
+  return a.answer == b.answer &&
+         std::equal(a.places.begin(), a.places.end(), b.places.begin(), b.places.end(),
+                    [](float one, float other) { return std::abs(one - other) <= kSamePlace; });
+}
 
 Comparison compare(const Graph& exact, const Forward& quantized, const Jury& jury) {
   return compare(answers_of(exact, jury), answers_of(quantized, jury));

@@ -10,11 +10,15 @@
 
 namespace plateforge {
 
-// What one picture's output is worth: a score of 0..1, higher is better, and what was answered.
+// What one picture's output is worth: a score of 0..1, higher is better, and what was answered: a
+// text, places in pixels or both.
 struct Judgement {
   double score = 0;
   std::string answer;
+  std::vector<float> places;
 };
+// The same text, and every place within a pixel.
+bool same_answer(const Judgement& a, const Judgement& b);
 
 // Pictures with a measure. `judge` gets outputs of the network and the numbers of their pictures,
 // counted through all batches.

@@ -57,11 +57,10 @@ po::options_description describe(Request& r) {
 
 Calibration open_calibration(const Request& request, const Model& model, torch::Device device) {
   if (request.calibrate.empty()) return {};
-  const auto mix = open_mix(request.calibrate, model.region, {}, /*seed=*/0);
-  return make_calibration(
-      model.network, model.region,
-      take_plates(mix, model, request.config.calibration, request.calibrate),
-      {.decoder = "greedy", .precision = request.runtime.precision, .device = device});
+  const auto exam = open_exam(request.calibrate, model);
+  return make_calibration(model.network, exam,
+                          take_samples(*exam, request.config.calibration, request.calibrate),
+                          device);
 }
 
 int prune_one(Request& request) {

@@ -22,7 +22,7 @@ namespace {
 
 struct QuantizeArguments {
   std::string model, out, json;
-  std::string calibrate, data, metric = "exact_match";
+  std::string calibrate, data, metric;
   std::string profile = "int8-u8", observer, equalize, bias_correction;
   std::string float_layers, int16_layers, adaround;
   int64_t samples = 300;
@@ -71,8 +71,8 @@ po::options_description describe(QuantizeArguments& a) {
                                 "seven-bit weights, for CPUs without VNNI");
   text("data", a.data, "SPEC of labelled plates to measure the drop on");
   text("metric", a.metric,
-       "what may drop: cer, exact_match, exact_match_without_region, "
-       "wrong_length");
+       "what may drop: cer, exact_match (default), exact_match_without_region, wrong_length; of a "
+       "detector iou70 (default), recall, precision, f1, corner_accuracy");
   options.add_options()("max-drop", po::value(&a.max_drop),
                         "take layers back until the metric drops by no more; exit code 1 when that "
                         "cannot be had")(
@@ -181,7 +181,7 @@ void print_layers(const std::vector<LayerReport>& layers, const BoundResult& res
 
 void print_comparison(const std::string& what, const Comparison& c) {
   std::printf(
-      "%s: %lld plates, float %.4f, quantised %.4f, drop %.4f [%.4f, %.4f]; same text %.4f, "
+      "%s: %lld samples, float %.4f, quantised %.4f, drop %.4f [%.4f, %.4f]; same answer %.4f, "
       "relative logit error %.4f\n",
       what.c_str(), static_cast<long long>(c.pictures), c.exact_score, c.score, c.drop(),
       c.drop_low, c.drop_high, c.same, std::sqrt(c.distance));
@@ -222,29 +222,31 @@ void read_names(QuantizeArguments& a) {
           " looks at plates");
 }
 
-// Plates to calibrate on and plates to measure on; none that was not asked for.
-struct Plates {
+// Samples to calibrate on and samples to measure on; none that was not asked for.
+struct Samples {
   std::vector<torch::Tensor> calibration;
   Jury jury;
 };
 
-Plates open_plates(const QuantizeArguments& a, const Model& model) {
-  Plates plates;
-  const auto open = [&](const std::string& spec) {
-    return open_mix(spec, model.region, a.crop, /*seed=*/0);
-  };
-  if (!a.data.empty()) plates.jury = reader_jury(open(a.data), model, a.metric);
-  if (!a.calibrate.empty()) {
-    const auto drawn = draw_plates(open(a.calibrate), a.samples, /*seed=*/0);
-    if (!a.data.empty()) require_apart(drawn, open(a.data));
-    plates.calibration = network_inputs(drawn, model);
+Samples open_samples(const QuantizeArguments& a, const Model& model) {
+  Samples samples;
+  const ExamOptions options{.crop = a.crop, .metric = a.metric};
+  ExamPtr measured;
+  if (!a.data.empty()) {
+    measured = open_exam(a.data, model, options);
+    samples.jury = make_jury(measured);
   }
-  return plates;
+  if (!a.calibrate.empty()) {
+    const auto drawn = open_exam(a.calibrate, model, options)->draw(a.samples, /*seed=*/0);
+    if (measured) require_apart(*drawn, *measured);
+    samples.calibration = network_inputs(*drawn);
+  }
+  return samples;
 }
 
-void search(QuantizeArguments& a, const Graph& graph, const Plates& plates) {
+void search(QuantizeArguments& a, const Graph& graph, const Samples& samples) {
   auto& quantizing = a.quantizing;
-  quantizing = search_options(graph, plates.calibration, quantizing, plates.jury);
+  quantizing = search_options(graph, samples.calibration, quantizing, samples.jury);
   a.observer = observer_name(quantizing.observer);
   a.equalize = equalization_name(quantizing.equalization);
   a.bias_correction = bias_correction_name(quantizing.bias_correction);
@@ -295,11 +297,12 @@ int quantize_command(const Args& args) {
   read_names(a);
   set_up_runtime(a.runtime);
   auto model = load_model(a.model);
-  auto plates = open_plates(a, model);
+  if (a.metric.empty()) a.metric = model.config.name == "scrfd" ? "iou70" : "exact_match";
+  auto samples = open_samples(a, model);
   const auto graph = trace(*model.network, {-1, 3, model.config.height, model.config.width});
-  if (a.search) search(a, graph, plates);
-  PostTrainingQuantizer quantizer(graph, std::move(plates.calibration), a.quantizing);
-  auto result = quantize(quantizer, a, plates.jury);
+  if (a.search) search(a, graph, samples);
+  PostTrainingQuantizer quantizer(graph, std::move(samples.calibration), a.quantizing);
+  auto result = quantize(quantizer, a, samples.jury);
 
   const auto layers = quantizer.report(result.graph, result.choices);
   auto report = report_json(a, quantizer, result, layers);
@@ -307,7 +310,7 @@ int quantize_command(const Args& args) {
   model.network = std::make_shared<GraphNetwork>(result.graph);
   save_model(model, a.out);
   if (a.json != "-") print_report(a, result, layers);
-  const bool holds = result.holds && holds_in_runtime(a, model, quantizer.graph(), plates.jury,
+  const bool holds = result.holds && holds_in_runtime(a, model, quantizer.graph(), samples.jury,
                                                       result.choices.precisions, report);
   write_json(a.json, report);
   return holds ? 0 : 1;

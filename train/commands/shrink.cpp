@@ -40,10 +40,10 @@ po::options_description describe(Request& r) {
       "exact", po::bool_switch(&config.exact),
       "leave channels alone that a mean over channels sees")(
       "calibrate", po::value(&r.calibrate),
-      "SPEC of plates of the training half; never those you measure on")(
+      "SPEC of labelled samples of the training half; never those you measure on")(
       "samples", po::value(&config.calibration)->default_value(config.calibration),
-      "plates taken from it")("json", po::value(&r.json),
-                              "write the table here; - is standard output");
+      "samples taken from it")("json", po::value(&r.json),
+                               "write the table here; - is standard output");
   add_runtime_options(options, r.runtime);
   return options;
 }
@@ -76,14 +76,14 @@ int shrink_command(const Args& args) {
   const auto device = set_up_runtime(request.runtime);
   auto model = load_model(request.model);
   model.network->to(device);
-  std::vector<Batch> plates;
+  std::vector<Batch> samples;
   Calibration calibration;
   Shrinker::Gradients gradients;
   if (!request.calibrate.empty()) {
-    const auto mix = open_mix(request.calibrate, model.region, {}, /*seed=*/0);
-    plates = take_plates(mix, model, request.config.calibration, request.calibrate);
-    calibration = make_calibration(model.network, model.region, plates, {.device = device});
-    gradients = [&] { return mean_gradients(*model.network, model.region, plates, device); };
+    const auto exam = open_exam(request.calibrate, model);
+    samples = take_samples(*exam, request.config.calibration, request.calibrate);
+    calibration = make_calibration(model.network, exam, samples, device);
+    gradients = [&, exam] { return mean_gradients(*model.network, *exam, samples, device); };
   }
   const Shape image_shape{1, 3, model.config.height, model.config.width};
   Shrinker shrinker(*model.network, image_shape, request.config, calibration, gradients);

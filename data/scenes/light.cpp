@@ -169,9 +169,9 @@ void print_time(cv::Mat& image, const std::vector<Quad>& keep, const Lettering& 
 
 Light draw_light(Rng& rng) {
   Light light;
-  light.night = rng.chance(0.22);
+  light.night = rng.chance(0.2);
   light.grey = rng.chance(light.night ? 0.25 : 0.04);
-  light.gain = light.night ? log_uniform(0.06, 0.4, rng) : std::exp(0.28 * rng.normal());
+  light.gain = light.night ? log_uniform(0.12, 0.5, rng) : std::exp(0.28 * rng.normal());
   light.gain = std::min(light.gain, 1.7);
   light.gamma = std::exp(rng.uniform(-0.3, 0.3));
   if (rng.chance(0.25)) light.haze = rng.uniform(0, 40);

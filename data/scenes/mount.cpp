@@ -86,8 +86,9 @@ void light_plate(cv::Mat& plate, bool photographed, const Scalar& around, const 
     tone.rowRange(0, std::max(cvRound(plate.rows * rng.uniform(0.08, 0.5)), 1)) *= depth;
     cv::blur(tone, tone, {1, std::max(plate.rows / 24, 1)});
   }
-  cv::repeat(tone, 1, plate.cols, tone);
-  shade(plate, tone, 1);
+  cv::Mat everywhere;
+  cv::repeat(tone, 1, plate.cols, everywhere);
+  shade(plate, everywhere, 1);
   Scalar balance;
   for (int k = 0; k < 3; ++k) balance[k] = gain * light.tint[static_cast<size_t>(k)];
   cv::multiply(plate, balance, plate);

@@ -21,7 +21,7 @@ cv::Size draw_size(Rng& rng) {
   constexpr double kAspects[] = {1, 4.0 / 3, 3.0 / 4, 16.0 / 9, 9.0 / 16, 720.0 / 1160};
   const double aspect = kAspects[rng.below(6)];
   // Large pictures are rarer: they cost more and add little.
-  const double side = 480 * std::pow(1280.0 / 480, std::pow(rng.uniform(), 1.7));
+  const double side = 480 * std::pow(1280.0 / 480, std::pow(rng.uniform(), 2.5));
   const auto extent = [](double v) { return std::clamp(cvRound(v), 480, 1280); };
   return {extent(side * std::sqrt(aspect)), extent(side / std::sqrt(aspect))};
 }
@@ -74,9 +74,12 @@ class Planner {
   void draw_background(bool empty) {
     if (options_.photos.empty() || rng_.chance(options_.made_up)) return;
     plan_.photo = static_cast<size_t>(rng_.below(static_cast<int64_t>(options_.photos.size())));
-    plan_.photo_view = {rng_.uniform(0.55, 1), rng_.uniform(), rng_.uniform(), rng_.chance(0.5)};
+    PhotoView& view = plan_.photo_view;
+    view = {rng_.uniform(0.55, 1), rng_.uniform(), rng_.uniform(), rng_.chance(0.5)};
+    if (rng_.chance(0.7)) view.saturation = rng_.uniform(0, 1.3);
+    view.turn = rng_.chance(0.75) ? 0 : 1 + static_cast<int>(rng_.below(2));
     const Photo& photo = options_.photos[*plan_.photo];
-    if (!empty && !photo.plates.empty() && rng_.chance(0.5)) replace_plate(photo);
+    if (!empty && !photo.plates.empty() && rng_.chance(0.6)) replace_plate(photo);
   }
 
   // A new plate where the photograph had its own: nothing is more plausible.

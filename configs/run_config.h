@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "configs/detection_loss_config.h"
 #include "configs/detector_config.h"
 #include "configs/visit.h"
 
@@ -265,6 +266,7 @@ struct RunConfig {
   RuntimeConfig runtime;
   DataConfig data;
   AugmentConfig augment;
+  DetectionLossConfig detection;
   ModelConfig model;
   OptimConfig optim;
   TrainConfig train;
@@ -279,6 +281,7 @@ struct RunConfig {
     v("runtime", runtime, "device and arithmetic", Anything{});
     v("data", data, "plates and batches", Anything{});
     v("augment", augment, "random changes to training plates", Anything{});
+    v("detection", detection, "what a detector is taught", Anything{});
     v("model", model, "network", Anything{});
     v("optim", optim, "update rule and schedule", Anything{});
     v("train", train, "length, validation, checkpoints", Anything{});

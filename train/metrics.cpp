@@ -8,9 +8,16 @@
 #include "configs/utf8.h"
 
 namespace plateforge {
-namespace {
 
-constexpr double kZ95 = 1.959963984540054;  // 97.5 % point of the normal distribution
+std::pair<double, double> Proportion::interval95() const {
+  if (total == 0) return {0, 1};
+  const auto n = static_cast<double>(total);
+  const double p = value(), z2 = kZ95 * kZ95;
+  const double centre = (p + z2 / (2 * n)) / (1 + z2 / n);
+  const double half = kZ95 / (1 + z2 / n) * std::sqrt(p * (1 - p) / n + z2 / (4 * n * n));
+  // Exactly 0 and 1 at the ends, where rounding would leave 1e-17.
+  return {hits == 0 ? 0 : centre - half, hits == total ? 1 : centre + half};
+}
 
 nlohmann::json interval_json(const std::pair<double, double>& interval) {
   return nlohmann::json::array({interval.first, interval.second});
@@ -22,8 +29,8 @@ nlohmann::json share_json(const char* name, const Proportion& share) {
           {"interval95", interval_json(share.interval95())}};
 }
 
-std::string percent(const std::string& name, double value,
-                    const std::pair<double, double>& interval, const std::string& note = "") {
+std::string percent_line(const std::string& name, double value,
+                         const std::pair<double, double>& interval, const std::string& note) {
   char line[160];
   std::snprintf(line, sizeof line, "  %7.2f %%  [%6.2f, %6.2f]  %s\n", 100 * value,
                 100 * interval.first, 100 * interval.second, note.c_str());
@@ -32,21 +39,9 @@ std::string percent(const std::string& name, double value,
   return padded + line;
 }
 
-std::string percent(const std::string& name, const Proportion& share) {
-  return percent(name, share.value(), share.interval95(),
-                 std::to_string(share.hits) + "/" + std::to_string(share.total));
-}
-
-}  // namespace
-
-std::pair<double, double> Proportion::interval95() const {
-  if (total == 0) return {0, 1};
-  const auto n = static_cast<double>(total);
-  const double p = value(), z2 = kZ95 * kZ95;
-  const double centre = (p + z2 / (2 * n)) / (1 + z2 / n);
-  const double half = kZ95 / (1 + z2 / n) * std::sqrt(p * (1 - p) / n + z2 / (4 * n * n));
-  // Exactly 0 and 1 at the ends, where rounding would leave 1e-17.
-  return {hits == 0 ? 0 : centre - half, hits == total ? 1 : centre + half};
+std::string percent_line(const std::string& name, const Proportion& share) {
+  return percent_line(name, share.value(), share.interval95(),
+                      std::to_string(share.hits) + "/" + std::to_string(share.total));
 }
 
 ReaderMetrics::ReaderMetrics(const Region& region)
@@ -248,14 +243,14 @@ nlohmann::json ReaderMetrics::to_json() const {
 
 std::string ReaderMetrics::to_text() const {
   std::string text = "plates                      " + std::to_string(samples()) + "\n";
-  text += percent("exact match", exact_);
+  text += percent_line("exact match", exact_);
   if (!region_.region_symbols().empty())
-    text += percent("  without region character", without_region_);
-  text += percent("character error rate", cer(), cer_interval95());
-  text += percent("wrong length", wrong_length_);
-  for (const auto& [name, share] : per_layout_) text += percent("layout " + name, share);
+    text += percent_line("  without region character", without_region_);
+  text += percent_line("character error rate", cer(), cer_interval95());
+  text += percent_line("wrong length", wrong_length_);
+  for (const auto& [name, share] : per_layout_) text += percent_line("layout " + name, share);
   for (size_t i = 0; i < per_position_.size(); ++i) {
-    text += percent("position " + std::to_string(i + 1), per_position_[i]);
+    text += percent_line("position " + std::to_string(i + 1), per_position_[i]);
   }
   char line[80];
   std::snprintf(line, sizeof line, "calibration error             %5.2f %%\n",

@@ -13,6 +13,8 @@
 
 namespace plateforge {
 
+inline constexpr double kZ95 = 1.959963984540054;  // 97.5 % point of the normal distribution
+
 // A share with its 95 % Wilson score interval.
 struct Proportion {
   int64_t hits = 0, total = 0;
@@ -22,6 +24,14 @@ struct Proportion {
   std::pair<double, double> interval95() const;  // [0, 1] when nothing was counted
   void add(bool hit) { hits += hit, ++total; }
 };
+
+// How metrics show their numbers. JSON: [low, high]; {name: value, "samples", "interval95"}. Lines
+// of a table: name, percentage, interval, note (of a share: hits/total).
+nlohmann::json interval_json(const std::pair<double, double>& interval);
+nlohmann::json share_json(const char* name, const Proportion& share);
+std::string percent_line(const std::string& name, double value,
+                         const std::pair<double, double>& interval, const std::string& note = "");
+std::string percent_line(const std::string& name, const Proportion& share);
 
 // One plate read: what stood there, what was read, how sure the reader was (0..1).
 struct ReadResult {

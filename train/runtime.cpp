@@ -107,6 +107,14 @@ PrecisionGuard::~PrecisionGuard() {
   at::autocast::set_autocast_enabled(device_, was_enabled_);
 }
 
+void move_to(torch::nn::Module& network, torch::Device device) {
+  network.to(device);
+  const torch::NoGradGuard no_grad;
+  for (auto& parameter : network.parameters())
+    if (parameter.dim() == 4)
+      parameter.set_data(parameter.contiguous(torch::MemoryFormat::ChannelsLast));
+}
+
 int64_t resident_bytes() { return status_kilobytes("VmRSS:") * 1024; }
 int64_t peak_resident_bytes() { return status_kilobytes("VmHWM:") * 1024; }
 

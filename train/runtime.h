@@ -38,6 +38,9 @@ class PrecisionGuard {
   c10::DeviceType device_;
 };
 
+// A network on a device with its four-dimensional parameters channels_last, as images come.
+void move_to(torch::nn::Module& network, torch::Device device);
+
 // Label and value of what this machine and build are; what `doctor` prints.
 std::vector<std::pair<std::string, std::string>> describe_runtime(const RuntimeConfig& config);
 

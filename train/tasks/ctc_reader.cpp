@@ -15,11 +15,7 @@ CtcReaderTask::CtcReaderTask(Model model, Loader& val, ReadOptions options,
       val_(val),
       options_(std::move(options)),
       teacher_(std::move(teacher)) {
-  model_.network->to(options_.device);
-  const torch::NoGradGuard no_grad;
-  for (auto& parameter : model_.network->parameters())
-    if (parameter.dim() == 4)
-      parameter.set_data(parameter.contiguous(torch::MemoryFormat::ChannelsLast));
+  move_to(*model_.network, options_.device);
 }
 
 torch::Tensor CtcReaderTask::loss(const Batch& batch) {

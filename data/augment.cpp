@@ -65,7 +65,7 @@ struct Augmenter::Impl {
     }
   }
 
-  void paint(cv::Mat& image, uint64_t seed, const SampleKey& key) const {
+  void paint(cv::Mat& image, uint64_t seed, const SampleKey& key, double unit) const {
     Rng rng(0);
     ColourMap colour(image);
     for (const Step& step : pixels) {
@@ -74,7 +74,7 @@ struct Augmenter::Impl {
         step.op->colour(colour, rng, step.strength);
       } else {
         colour.apply(image);
-        step.op->pixels(image, rng, step.strength);
+        step.op->pixels(image, rng, step.strength, unit);
       }
     }
     colour.apply(image);
@@ -111,8 +111,14 @@ void Augmenter::operator()(const Plate& plate, uint64_t seed, const SampleKey& k
     warp(plate.image, placed.quad, placed.displacement, stacked, picture);
     put_side_by_side(picture, rows, impl_->size, out);
   }
-  impl_->paint(out, seed, key);
+  impl_->paint(out, seed, key, impl_->size.height / 24.0);
 }
+
+void Augmenter::paint(cv::Mat& image, uint64_t seed, const SampleKey& key, double unit) const {
+  impl_->paint(image, seed, key, unit);
+}
+
+bool Augmenter::has_geometry() const { return !impl_->geometry.empty(); }
 
 std::vector<std::pair<std::string, std::string>> augmentation_ops() {
   std::vector<std::pair<std::string, std::string>> ops;

@@ -120,18 +120,6 @@ bool in_subset(const fs::path& folder, std::string_view subset) {
   return false;
 }
 
-// Relative paths of all pictures, sorted. Directory entries carry their type: no file is touched.
-std::vector<std::string> walk(const fs::path& root) {
-  std::vector<std::string> paths;
-  const size_t prefix = (root / "").native().size();
-  for (const auto& entry : fs::recursive_directory_iterator(root)) {
-    const auto& path = entry.path().native();
-    if (is_picture_name(path) && !entry.is_directory()) paths.push_back(path.substr(prefix));
-  }
-  std::sort(paths.begin(), paths.end());
-  return paths;
-}
-
 std::vector<std::string> read_split(const fs::path& root, const std::string& split) {
   const fs::path file = fs::exists(root / split) ? root / split : fs::path(split);
   const std::string bytes = read_file(file);
@@ -212,7 +200,7 @@ Listing list_ccpd(const fs::path& root, const CcpdQuery& query) {
   const std::string where = "ccpd:" + root.string();
   ccpd_quad({}, query.crop);  // an unknown crop is one error, not one per name
   require(fs::is_directory(root), where, ": no such folder");
-  const auto paths = query.split.empty() ? walk(root) : read_split(root, query.split);
+  const auto paths = query.split.empty() ? list_pictures(root) : read_split(root, query.split);
   Listing listing{root, {}, {}};
   listing.items.reserve(paths.size());
   for (const auto& path : paths) {
@@ -222,7 +210,7 @@ Listing list_ccpd(const fs::path& root, const CcpdQuery& query) {
     const auto last = folder.empty() ? fs::path(root).filename().string()
                                      : std::string(folder.substr(folder.rfind('/') + 1));
     if (is_subset(last, "np")) {
-      ++listing.unannotated;
+      listing.unannotated.push_back(path);
       continue;
     }
     try {
@@ -234,7 +222,7 @@ Listing list_ccpd(const fs::path& root, const CcpdQuery& query) {
   }
   require(!listing.items.empty() || !listing.violations.empty(), where,
           query.subset.empty() ? "" : " subset " + query.subset, ": no annotated frames found (",
-          listing.unannotated, " pictures without annotation)");
+          listing.unannotated.size(), " pictures without annotation)");
   return listing;
 }
 

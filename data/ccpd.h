@@ -33,7 +33,7 @@ Quad ccpd_quad(const CcpdName& name, const std::string& crop);
 // All annotated frames under `root`, sorted by path. `split` names a text file with one relative
 // path a line (official splits; looked up under `root` first); else folders are walked. `subset` is
 // a comma-separated list of folder names, "db" meaning ccpd_db too. Pictures of the np subset are
-// counted as unannotated; names that do not parse become violations. Reads no pictures and does not
+// listed as unannotated; names that do not parse become violations. Reads no pictures and does not
 // check that the files of a split exist: reading one that does not throws Error.
 struct CcpdQuery {
   std::string split, subset;

@@ -93,6 +93,52 @@ cv::Mat upright(const cv::Mat& image, int orientation) {
   return out;
 }
 
+bool is_turned(int orientation) { return orientation >= 5; }
+
+cv::Size transposed(const cv::Size& size) { return {size.height, size.width}; }
+cv::Rect transposed(const cv::Rect& r) { return {r.y, r.x, r.height, r.width}; }
+
+// A rectangle of the picture of `size` mirrored as upright() does; its own inverse.
+cv::Rect mirrored(cv::Rect r, const cv::Size& size, int orientation) {
+  const bool columns = orientation == 2 || orientation == 6,
+             both = orientation == 3 || orientation == 7;
+  const bool rows = orientation == 4 || orientation == 8;
+  if (columns || both) r.x = size.width - r.br().x;
+  if (rows || both) r.y = size.height - r.br().y;
+  return r;
+}
+
+int whole_reduction(double wanted) {
+  int reduction = 1;
+  while (reduction < 8 && 2 * reduction <= wanted) reduction *= 2;
+  return reduction;
+}
+
+// The part of `region` inside the picture; one pixel when there is none.
+cv::Rect inside(const cv::Rect& region, const cv::Size& size) {
+  const cv::Rect part = region & cv::Rect({0, 0}, size);
+  return part.empty() ? cv::Rect(0, 0, 1, 1) : part;
+}
+
+ImageView read_jpeg_view(JpegReader& reader, int orientation,
+                         const std::function<FrameView(const cv::Size&)>& choose) {
+  const bool turned = is_turned(orientation);
+  const cv::Size size = turned ? transposed(reader.size()) : reader.size();  // upright
+  const FrameView wanted = choose ? choose(size) : FrameView{{{0, 0}, size}, 1};
+  const int r = whole_reduction(wanted.reduction);
+  cv::Rect stored = mirrored(inside(wanted.region, size), size, orientation);
+  if (turned) stored = transposed(stored);
+  const cv::Point first(stored.x / r * r, stored.y / r * r);
+  const cv::Mat image = reader.read({first, stored.br()}, r);
+  cv::Rect shown(first, image.size() * r);
+  if (turned) shown = transposed(shown);
+  return {upright(image, orientation), mirrored(shown, size, orientation), r};
+}
+
+int flags_of(bool upright) {
+  return upright ? cv::IMREAD_COLOR : cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION;
+}
+
 }  // namespace
 
 cv::Mat read_image(const std::filesystem::path& file) {
@@ -121,6 +167,32 @@ ImageRegion read_image_region(const std::filesystem::path& file,
       decode_other(bytes, file.string(), cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION);
   const cv::Rect region = choose(image.size());
   return {image(region).clone(), region.tl()};
+}
+
+ImageView read_image_view(const std::filesystem::path& file, bool upright,
+                          const std::function<FrameView(const cv::Size&)>& choose) {
+  const std::string bytes = read_picture_bytes(file);
+  const auto* format = sniff(bytes, file);
+  if (format && format->name == "JPEG") {
+    JpegReader reader(bytes, file.string());
+    if (reader.has_bgr()) {
+      return read_jpeg_view(reader, upright ? reader.orientation() : 1, choose);
+    }
+  }
+  const cv::Mat image = decode_other(bytes, file.string(), flags_of(upright));
+  const cv::Rect whole({0, 0}, image.size());
+  const cv::Rect region = choose ? inside(choose(image.size()).region, image.size()) : whole;
+  return {image(region), region, 1};
+}
+
+cv::Size read_image_size(const std::filesystem::path& file, bool upright) {
+  const std::string bytes = read_picture_bytes(file);
+  const auto* format = sniff(bytes, file);
+  if (format && format->name == "JPEG") {
+    const JpegReader reader(bytes, file.string());
+    return upright && is_turned(reader.orientation()) ? transposed(reader.size()) : reader.size();
+  }
+  return decode_other(bytes, file.string(), flags_of(upright)).size();
 }
 
 }  // namespace plateforge

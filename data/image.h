@@ -3,7 +3,8 @@
 #include <filesystem>
 #include <functional>
 #include <opencv2/core.hpp>
-#include <string>
+
+#include "data/frame.h"
 
 namespace plateforge {
 
@@ -23,5 +24,23 @@ cv::Mat read_image(const std::filesystem::path& file);
 // annotations count stored pixels. `choose` may throw to refuse the picture.
 ImageRegion read_image_region(const std::filesystem::path& file,
                               const std::function<cv::Rect(const cv::Size&)>& choose);
+
+// A part of a picture, maybe reduced.
+struct ImageView {
+  cv::Mat image;      // 8-bit BGR
+  cv::Rect region;    // what it shows, pixels of the picture: image.size() * reduction. Reduced, it
+                      // may reach beyond the picture by less than `reduction`.
+  int reduction = 1;  // 1, 2, 4 or 8
+};
+
+// Decodes only what `choose` asks for once the picture's size is known; without it, all (JPEG: as
+// read_image_region, and reduced while blocks are transformed; other formats are never reduced).
+// `upright`: turned by the EXIF orientation, region included; else stored pixels count. `choose`
+// may throw to refuse the picture.
+ImageView read_image_view(const std::filesystem::path& file, bool upright,
+                          const std::function<FrameView(const cv::Size&)>& choose);
+
+// The size of a picture, read from its header where that is cheap (JPEG).
+cv::Size read_image_size(const std::filesystem::path& file, bool upright);
 
 }  // namespace plateforge

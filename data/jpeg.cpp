@@ -70,8 +70,8 @@ struct JpegReader::Impl {
   bool ends_properly = false;
   cv::Mat rows, last_row;  // members, because a local would be indeterminate after longjmp
 
-  // Fills `rows` with the region and some columns beside it; returns the first column. A function
-  // of its own, so that no variable lives across setjmp.
+  // Fills `rows` with the region, in output pixels, and some columns beside it; returns the first
+  // column. A function of its own, so that no variable lives across setjmp.
   [[gnu::noinline]] int decode(const cv::Rect& region);
   [[noreturn]] void fail_now() const { fail(name, " is a damaged JPEG: ", errors.message); }
 };
@@ -81,7 +81,7 @@ int JpegReader::Impl::decode(const cv::Rect& region) {
   jpeg_start_decompress(&info);
   // Chroma is interpolated across block borders: two more columns make the cut exact.
   const int left = std::max(region.x - 2, 0);
-  const int right = std::min(region.br().x + 2, static_cast<int>(info.image_width));
+  const int right = std::min(region.br().x + 2, static_cast<int>(info.output_width));
   auto x = static_cast<JDIMENSION>(left), width = static_cast<JDIMENSION>(right - left);
   // Moves x left to a block border.
   if (width < info.output_width) jpeg_crop_scanline(&info, &x, &width);
@@ -136,11 +136,17 @@ bool JpegReader::has_bgr() const {
   return impl_->info.jpeg_color_space != JCS_CMYK && impl_->info.jpeg_color_space != JCS_YCCK;
 }
 
-cv::Mat JpegReader::read(const cv::Rect& region) {
+cv::Mat JpegReader::read(const cv::Rect& region, int reduction) {
+  // The inverse transform of a block then yields fewer pixels: 4 x 4, 2 x 2 or its mean.
+  impl_->info.scale_num = 8 / static_cast<unsigned>(reduction);
+  impl_->info.scale_denom = 8;
+  const cv::Point end((region.br().x + reduction - 1) / reduction,
+                      (region.br().y + reduction - 1) / reduction);
+  const cv::Rect part(region.tl() / reduction, end);
   if (setjmp(impl_->errors.jump)) impl_->fail_now();
-  const int first = impl_->decode(region);
+  const int first = impl_->decode(part);
   if (impl_->errors.damaged) impl_->fail_now();
-  return impl_->rows.colRange(region.x - first, region.br().x - first);
+  return impl_->rows.colRange(part.x - first, part.br().x - first);
 }
 
 }  // namespace plateforge

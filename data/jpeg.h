@@ -19,9 +19,12 @@ class JpegReader {
   int orientation() const;
   // False for CMYK and YCCK files, which libjpeg cannot turn into BGR.
   bool has_bgr() const;
-  // The pixels of `region` (inside the picture) as 8-bit BGR; call once. Throws Error when the file
-  // is truncated or corrupt, also when only behind the region.
-  cv::Mat read(const cv::Rect& region);
+  // The pixels of `region` (inside the picture) as 8-bit BGR; call once. With a reduction of 2, 4
+  // or 8 each pixel of the result stands for a square of so many stored ones, counted from the
+  // picture's left-top: region.x and region.y must be multiples of it, the last column and row may
+  // reach beyond the picture. Throws Error when the file is truncated or corrupt, also when only
+  // behind the region.
+  cv::Mat read(const cv::Rect& region, int reduction = 1);
 
  private:
   struct Impl;

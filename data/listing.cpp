@@ -101,6 +101,31 @@ bool is_picture_name(std::string_view name) {
   return std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
 }
 
+void tell_or_refuse(const std::vector<Violation>& found, const std::string& where,
+                    std::vector<Violation>* violations) {
+  if (violations) {
+    violations->insert(violations->end(), found.begin(), found.end());
+  } else if (!found.empty()) {
+    const size_t more = found.size() - 1;
+    fail(found[0].message, more ? " (and " + std::to_string(more) +
+                                      " more; `plateforge data verify --data " + where +
+                                      "` lists all)"
+                                : "");
+  }
+}
+
+// Directory entries carry their type: no file is touched.
+std::vector<std::string> list_pictures(const fs::path& folder) {
+  std::vector<std::string> paths;
+  const size_t prefix = (folder / "").native().size();
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    const auto& path = entry.path().native();
+    if (is_picture_name(path) && !entry.is_directory()) paths.push_back(path.substr(prefix));
+  }
+  std::sort(paths.begin(), paths.end());
+  return paths;
+}
+
 Listing list_crops(const fs::path& folder) {
   require(fs::is_directory(folder), "crops:", folder.string(), ": no such folder");
   Listing listing{folder, {}, {}};

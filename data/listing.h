@@ -23,6 +23,11 @@ struct Violation {
   std::string message;  // whole sentence, names the source
 };
 
+// Adds what was found to `violations`; without it throws Error with the first of them, if any, and
+// says how the others are listed. `where` is kind:location.
+void tell_or_refuse(const std::vector<Violation>& found, const std::string& where,
+                    std::vector<Violation>* violations);
+
 // A plate on disk that has not been read yet.
 struct FileItem {
   std::string path;          // relative to the listing's root
@@ -35,7 +40,7 @@ struct Listing {
   std::filesystem::path root;
   std::vector<FileItem> items;
   std::vector<Violation> violations;
-  int64_t unannotated = 0;  // pictures without a plate (CCPD's np subset)
+  std::vector<std::string> unannotated = {};  // pictures without a plate (CCPD's np subset)
 };
 
 // Pictures directly in `folder`; label = stem up to the first '_'; sorted by name.
@@ -48,6 +53,9 @@ Listing list_csv(const std::filesystem::path& file);
 
 // One line of such a table, quoted where needed, without line end.
 std::string csv_line(const std::vector<std::string>& fields);
+
+// Pictures in a folder and below it, as paths relative to it, sorted.
+std::vector<std::string> list_pictures(const std::filesystem::path& folder);
 
 // True for names that end like a picture we read (.jpg .jpeg .png .bmp .webp .tif .tiff).
 bool is_picture_name(std::string_view name);

@@ -1,7 +1,5 @@
 #include "data/loader.h"
 
-#include <ATen/Functions.h>
-
 #include <condition_variable>
 #include <exception>
 #include <map>
@@ -10,105 +8,8 @@
 #include <stdexcept>
 #include <thread>
 
-#include "configs/error.h"
-#include "data/sampler.h"
-
 namespace plateforge {
 namespace {
-
-// Assembles batches: immutable, so any thread may make any batch.
-class BatchMaker {
- public:
-  BatchMaker(Mix mix, const Region& region, const AugmentConfig& augment,
-             const LoaderOptions& options)
-      : mix_(std::move(mix)),
-        region_(region),
-        augment_(augment, options.size, region),
-        options_(options) {
-    require(mix_.size() > 0, "there are no plates to load");
-    std::vector<double> weights;
-    std::vector<int64_t> sizes;
-    for (const auto& part : mix_.parts) {
-      require(part.source->size() > 0, "data part '", part.name, "' holds no plates");
-      weights.push_back(part.weight);
-      sizes.push_back(part.source->size());
-    }
-    sampler_ = std::make_unique<MixSampler>(weights, sizes, options.seed);
-  }
-
-  int64_t samples_per_epoch() const {
-    if (!options_.shuffle) return mix_.size();
-    if (options_.epoch_samples > 0) return options_.epoch_samples;
-    return mix_.real_size() > 0 ? mix_.real_size() : mix_.size();
-  }
-  int64_t batches_per_epoch() const {
-    return (samples_per_epoch() + options_.batch_size - 1) / options_.batch_size;
-  }
-  bool exists(int64_t position) const { return options_.shuffle || position < batches_per_epoch(); }
-
-  Batch make(int64_t position) const {
-    const int64_t first = position * options_.batch_size;
-    int64_t count = options_.batch_size;
-    if (!options_.shuffle) count = std::min(count, mix_.size() - first);
-    const int64_t height = options_.size.height, width = options_.size.width;
-
-    Batch batch;
-    batch.images = at::empty({count, 3, height, width}, at::kByte, c10::nullopt, c10::nullopt,
-                             c10::nullopt, at::MemoryFormat::ChannelsLast);
-    std::vector<std::vector<int64_t>> labels;
-    for (int64_t i = 0; i < count; ++i) {
-      const auto [part, key] = options_.shuffle ? (*sampler_)(first + i) : in_order(first + i);
-      const Plate plate = mix_.parts[part].source->read(key);
-      // channels_last memory of one sample is exactly OpenCV's interleaved picture.
-      cv::Mat view(options_.size, CV_8UC3,
-                   batch.images.data_ptr<uint8_t>() + i * height * width * 3);
-      cv::Mat out = view;
-      augment_(plate, mix_key(options_.seed, part), key, out);
-      if (out.data != view.data) out.copyTo(view);
-      labels.push_back(encode(plate));
-      batch.texts.push_back(plate.text);
-      batch.sources.push_back(plate.source);
-    }
-    set_targets(labels, batch);
-    return batch;
-  }
-
- private:
-  MixSampler::Pick in_order(int64_t index) const {
-    size_t part = 0;
-    while (index >= mix_.parts[part].source->size()) index -= mix_.parts[part++].source->size();
-    return {part, {0, index}};
-  }
-
-  std::vector<int64_t> encode(const Plate& plate) const {
-    try {
-      return region_.encode(plate.text);
-    } catch (const Error& problem) {
-      fail(plate.source, ": ", problem.what());
-    }
-  }
-
-  static void set_targets(const std::vector<std::vector<int64_t>>& labels, Batch& batch) {
-    const auto count = static_cast<int64_t>(labels.size());
-    size_t longest = 0;
-    for (const auto& label : labels) longest = std::max(longest, label.size());
-    batch.targets = at::full({count, static_cast<int64_t>(longest)}, -1, at::kLong);
-    batch.target_lengths = at::empty({count}, at::kLong);
-    auto* target = batch.targets.data_ptr<int64_t>();
-    auto* length = batch.target_lengths.data_ptr<int64_t>();
-    for (const auto& label : labels) {
-      std::copy(label.begin(), label.end(), target);
-      target += longest;
-      *length++ = static_cast<int64_t>(label.size());
-    }
-  }
-
-  Mix mix_;
-  Region region_;
-  Augmenter augment_;
-  LoaderOptions options_;
-  std::unique_ptr<MixSampler> sampler_;
-};
 
 // A finished batch, the end of the data, or what went wrong.
 struct Result {
@@ -130,8 +31,9 @@ Result make_result(const BatchMaker& maker, int64_t position) {
 // Workers take batch numbers in order and may finish out of order; `done_` holds finished ones
 // until their turn. At most `prefetch` batches are finished or under way beyond the one asked for.
 struct Loader::Impl {
-  Impl(Mix mix, const Region& region, const AugmentConfig& augment, const LoaderOptions& options)
-      : maker(std::move(mix), region, augment, options),
+  Impl(BatchMakerPtr batches, const LoaderOptions& options)
+      : maker_ptr(std::move(batches)),
+        maker(*maker_ptr),
         prefetch(std::max<int64_t>(1, options.prefetch)) {
     for (int64_t i = 0; i < options.workers; ++i) workers.emplace_back([this] { work(); });
   }
@@ -180,7 +82,8 @@ struct Loader::Impl {
     return std::move(done.extract(wanted).mapped());
   }
 
-  BatchMaker maker;
+  const BatchMakerPtr maker_ptr;
+  const BatchMaker& maker;
   const int64_t prefetch;
   std::mutex mutex;
   std::condition_variable changed;
@@ -192,13 +95,16 @@ struct Loader::Impl {
   std::vector<std::thread> workers;
 };
 
-Loader::Loader(Mix mix, const Region& region, const AugmentConfig& augment,
-               const LoaderOptions& options) {
+Loader::Loader(BatchMakerPtr maker, const LoaderOptions& options) {
   if (options.batch_size < 1) throw std::logic_error("a batch holds at least one sample");
   // Workers are the parallelism; OpenCV's own pool under them would only add switches.
   cv::setNumThreads(0);
-  impl_ = std::make_unique<Impl>(std::move(mix), region, augment, options);
+  impl_ = std::make_unique<Impl>(std::move(maker), options);
 }
+
+Loader::Loader(Mix mix, const Region& region, const AugmentConfig& augment,
+               const LoaderOptions& options)
+    : Loader(make_plate_batches(std::move(mix), region, augment, options), options) {}
 
 Loader::~Loader() = default;
 

@@ -6,31 +6,17 @@
 #include "configs/region.h"
 #include "data/listing.h"
 #include "data/plate.h"
+#include "data/spec.h"
 
 namespace plateforge {
 
-// One part of a SPEC: kind:location?key=value&key=value@weight
+// SPECs of plates, kind:location?key=value&key=value@weight joined by +
 //   crops:DIR          label = file stem up to the first '_'
 //   csv:FILE           columns image_path,plate_text; optional corners lt_x,lt_y,...,lb_y in pixels
 //   ccpd:DIR           ?subset=db,blur or ?split=FILE (one relative path a line)
 //   pack:FILE          written by `plateforge data cache` or `convert`
 //   synth:REGION       ?count=N&seed=S
 //   recombine:DIR      ?from=crops|ccpd|csv&count=N&seed=S
-struct SpecPart {
-  std::string kind;      // ccpd, crops, csv, pack, synth, recombine
-  std::string location;  // folder, file or region
-  std::vector<std::pair<std::string, std::string>> options;
-  double weight = 1.0;  // share of the training samples relative to the other parts
-};
-
-// The value of an option, or `fallback`.
-std::string spec_option(const SpecPart& part, const std::string& key, const std::string& fallback);
-
-// The same as a whole number above or equal to 0. Throws Error naming part, key and what came.
-int64_t spec_number(const SpecPart& part, const std::string& key, int64_t fallback);
-
-// Splits "crops:a@2+synth:cn?count=1000". Throws Error naming the part, what was expected and the
-// known kinds.
 std::vector<SpecPart> parse_spec(const std::string& spec);
 
 // Opens one part. Reads names and labels, no pictures. Throws Error on an empty or missing folder,

@@ -111,22 +111,13 @@ Quad shifted_and_scaled(const Quad& quad, const cv::Point2f& origin, float sx, f
   return result;
 }
 
-// Replaces image and quad by a smaller picture when a whole factor fits into the reduction.
-void shrink(cv::Mat& image, Quad& quad, cv::Point2d& r) {
-  const auto factor = [](double ratio, int extent) {
+// The size after division by the whole factors that fit into the reduction.
+cv::Size shrunk(const cv::Size& size, const cv::Point2d& r) {
+  const auto extent = [](double ratio, int length) {
     const int whole = ratio < kLargest ? 1 : static_cast<int>(ratio / 1.5);
-    return std::clamp(whole, 1, std::max(extent / 2, 1));
+    return std::max(length / std::clamp(whole, 1, std::max(length / 2, 1)), 1);
   };
-  const int fx = factor(r.x, image.cols), fy = factor(r.y, image.rows);
-  if (fx == 1 && fy == 1) return;
-  const cv::Size small{std::max(image.cols / fx, 1), std::max(image.rows / fy, 1)};
-  const float sx = static_cast<float>(small.width) / static_cast<float>(image.cols);
-  const float sy = static_cast<float>(small.height) / static_cast<float>(image.rows);
-  cv::Mat reduced;
-  cv::resize(image, reduced, small, 0, 0, cv::INTER_AREA);
-  image = reduced;
-  quad = shifted_and_scaled(quad, {0, 0}, sx, sy);
-  r = {r.x * sx, r.y * sy};
+  return {extent(r.x, size.width), extent(r.y, size.height)};
 }
 
 }  // namespace
@@ -155,22 +146,35 @@ bool is_convex(const Quad& quad) {
   return true;
 }
 
+cv::Point2f antialias(const cv::Mat& image, cv::Point2d r, cv::Mat& out) {
+  const cv::Size small = shrunk(image.size(), r);
+  const cv::Point2f scale(static_cast<float>(small.width) / static_cast<float>(image.cols),
+                          static_cast<float>(small.height) / static_cast<float>(image.rows));
+  cv::Mat reduced = image;
+  if (small != image.size()) cv::resize(image, reduced, small, 0, 0, cv::INTER_AREA);
+  const int kx = tap(r.x * scale.x), ky = tap(r.y * scale.y);
+  if (kx == 0 && ky == 0) {
+    out = reduced;
+  } else {
+    thread_local cv::Mat smoothed;
+    smooth(reduced, kx, ky, smoothed);
+    out = smoothed;
+  }
+  return scale;
+}
+
 void warp(const cv::Mat& image, const Quad& quad, const cv::Mat& displacement, const cv::Size& size,
           cv::Mat& out) {
   CV_Assert(image.type() == CV_8UC3 && !image.empty());
   CV_Assert(displacement.empty() ||
             (displacement.type() == CV_32FC2 && displacement.size() == size));
-  thread_local cv::Mat smoothed;
   cv::Mat source = image;
   Quad corners = quad;
-  cv::Point2d r = reduction(quad, size);
+  const cv::Point2d r = reduction(quad, size);
   if (r.x >= kAlmostOne || r.y >= kAlmostOne) {
     const cv::Rect part = neighbourhood(quad, image.size());
-    source = image(part);
-    corners = shifted_and_scaled(quad, cv::Point2f(part.tl()), 1, 1);
-    shrink(source, corners, r);
-    smooth(source, tap(r.x), tap(r.y), smoothed);
-    source = smoothed;
+    const auto scale = antialias(image(part), r, source);
+    corners = shifted_and_scaled(quad, cv::Point2f(part.tl()), scale.x, scale.y);
   }
   if (source.cols < 2 || source.rows < 2) {
     cv::copyMakeBorder(source, source, 0, source.rows < 2, 0, source.cols < 2,

@@ -24,13 +24,17 @@ struct Homography {
 // a hundredth of a pixel: only then is the map above one to one.
 bool is_convex(const Quad& quad);
 
+// Prepares `image` for bilinear samples that lie r.x and r.y source pixels apart: reduction then
+// looks like cv::INTER_AREA at the cost of bilinear sampling. Box filtering by r has variance
+// (r^2 + 1) / 12 around a source pixel and bilinear sampling 2 / 12, so the source is smoothed by
+// [k, 1 - 2k, k] with the missing variance 2k = (r^2 - 1) / 12 on each axis, after an area
+// reduction by a whole factor where r is 3 or more. Returns how much smaller `out` is than `image`
+// (1: as large). `out` is `image` itself where nothing is to be done, else good until the thread's
+// next call.
+cv::Point2f antialias(const cv::Mat& image, cv::Point2d r, cv::Mat& out);
+
 // rectify() with a displacement per output pixel: `displacement` is empty or CV_32FC2 of `size`, in
 // output pixels, and says where from the output rectangle a pixel is taken.
-//
-// Reduction looks like cv::INTER_AREA at the cost of bilinear sampling: box filtering by r has
-// variance (r^2 + 1) / 12 around a source pixel and bilinear sampling 2 / 12, so the source is
-// smoothed by [k, 1 - 2k, k] with the missing variance 2k = (r^2 - 1) / 12 on each axis, after an
-// area reduction by a whole factor where r is 3 or more.
 void warp(const cv::Mat& image, const Quad& quad, const cv::Mat& displacement, const cv::Size& size,
           cv::Mat& out);
 

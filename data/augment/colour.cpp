@@ -113,4 +113,16 @@ void white_balance(ColourMap& colour, Rng& rng, double strength) {
   colour.then(scale(b, g, factor(rng, strength, 0.15), 0));
 }
 
+void grey(ColourMap& colour, Rng& rng, double strength) {
+  colour.then(saturate(std::max(0.0, 1 - strength * rng.uniform(0.8, 1.0))));
+}
+
+// Little light of the colour of lamps: dark, pale and with a cast.
+void night(ColourMap& colour, Rng& rng, double strength) {
+  const double light = std::max(1 - strength * rng.uniform(0.3, 0.75), 0.1);
+  const double cast = strength * rng.uniform(-0.1, 0.25);  // above 0: sodium, below: bluish
+  colour.then(saturate(std::max(0.0, 1 - strength * rng.uniform(0.0, 0.5))));
+  colour.then(scale(light * (1 - cast), light, light * (1 + cast), 0));
+}
+
 }  // namespace plateforge::augment

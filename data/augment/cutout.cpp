@@ -5,7 +5,7 @@
 namespace plateforge::augment {
 
 // The rectangle stays narrower than a character at strength 1, so that the text remains readable.
-void cutout(cv::Mat& image, Rng& rng, double strength) {
+void cutout(cv::Mat& image, Rng& rng, double strength, double /*unit*/) {
   const auto part = [&](int extent, double low, double high) {
     const int length = static_cast<int>(extent * strength * rng.uniform(low, high));
     return std::clamp(length, 1, extent);

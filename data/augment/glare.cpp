@@ -5,7 +5,7 @@
 
 namespace plateforge::augment {
 
-void glare(cv::Mat& image, Rng& rng, double strength) {
+void glare(cv::Mat& image, Rng& rng, double strength, double /*unit*/) {
   const double peak = std::min(strength * rng.uniform(30, 120), 255.0);
   const double cx = image.cols * rng.uniform(), cy = image.rows * rng.uniform();
   const double rx = image.cols * rng.uniform(0.08, 0.5), ry = image.rows * rng.uniform(0.2, 0.8);

@@ -6,7 +6,7 @@
 
 namespace plateforge::augment {
 
-void jpeg(cv::Mat& image, Rng& rng, double strength) {
+void jpeg(cv::Mat& image, Rng& rng, double strength, double /*unit*/) {
   const double quality = 90 - strength * rng.uniform(0, 60);
   thread_local std::vector<uint8_t> bytes;
   cv::imencode(".jpg", image, bytes,

@@ -41,20 +41,18 @@ class ColourMap {
 
 // One operation: exactly one of the three functions is set. `strength` > 0 multiplies the ranges
 // named in `doc`. Pixel functions work in place on an 8-bit BGR image and never reallocate it.
-// Lengths in `doc` that are given in pixels are for a 24 pixel high output and scale with it.
+// Lengths in `doc` that are given in pixels are for plates 24 pixels high; `unit` says how many
+// pixels of the image stand for one of those.
 struct Op {
   const char* name;
   const char* doc;
   void (*geometry)(Geometry&, Rng&, double strength) = nullptr;
   void (*colour)(ColourMap&, Rng&, double strength) = nullptr;
-  void (*pixels)(cv::Mat&, Rng&, double strength) = nullptr;
+  void (*pixels)(cv::Mat&, Rng&, double strength, double unit) = nullptr;
 };
 
 // All operations, in the order in which they usually make sense.
 std::span<const Op> all_ops();
-
-// Pixels that stand for one pixel at 24 pixels of height.
-inline double pixel_unit(const cv::Mat& image) { return image.rows / 24.0; }
 
 void corner_jitter(Geometry& geometry, Rng& rng, double strength);
 void perspective(Geometry& geometry, Rng& rng, double strength);
@@ -65,14 +63,16 @@ void contrast(ColourMap& colour, Rng& rng, double strength);
 void saturation(ColourMap& colour, Rng& rng, double strength);
 void hue(ColourMap& colour, Rng& rng, double strength);
 void white_balance(ColourMap& colour, Rng& rng, double strength);
-void gaussian_blur(cv::Mat& image, Rng& rng, double strength);
-void motion_blur(cv::Mat& image, Rng& rng, double strength);
-void resample(cv::Mat& image, Rng& rng, double strength);
-void sensor_noise(cv::Mat& image, Rng& rng, double strength);
-void jpeg(cv::Mat& image, Rng& rng, double strength);
-void shadow(cv::Mat& image, Rng& rng, double strength);
-void glare(cv::Mat& image, Rng& rng, double strength);
-void dirt(cv::Mat& image, Rng& rng, double strength);
-void cutout(cv::Mat& image, Rng& rng, double strength);
+void grey(ColourMap& colour, Rng& rng, double strength);
+void night(ColourMap& colour, Rng& rng, double strength);
+void gaussian_blur(cv::Mat& image, Rng& rng, double strength, double unit);
+void motion_blur(cv::Mat& image, Rng& rng, double strength, double unit);
+void resample(cv::Mat& image, Rng& rng, double strength, double unit);
+void sensor_noise(cv::Mat& image, Rng& rng, double strength, double unit);
+void jpeg(cv::Mat& image, Rng& rng, double strength, double unit);
+void shadow(cv::Mat& image, Rng& rng, double strength, double unit);
+void glare(cv::Mat& image, Rng& rng, double strength, double unit);
+void dirt(cv::Mat& image, Rng& rng, double strength, double unit);
+void cutout(cv::Mat& image, Rng& rng, double strength, double unit);
 
 }  // namespace plateforge::augment

@@ -5,7 +5,7 @@
 
 namespace plateforge::augment {
 
-void resample(cv::Mat& image, Rng& rng, double strength) {
+void resample(cv::Mat& image, Rng& rng, double strength, double /*unit*/) {
   const double factor = 1 + strength * rng.uniform(0.2, 1.0);
   const cv::Size small{std::max(static_cast<int>(image.cols / factor), 4),
                        std::max(static_cast<int>(image.rows / factor), 4)};

@@ -5,7 +5,7 @@
 
 namespace plateforge::augment {
 
-void sensor_noise(cv::Mat& image, Rng& rng, double strength) {
+void sensor_noise(cv::Mat& image, Rng& rng, double strength, double /*unit*/) {
   const double sigma = strength * rng.uniform(1.0, 10.0);
   const double shot = rng.uniform(0.0, 0.7);  // share of the variance that grows with brightness
   float scale[256];

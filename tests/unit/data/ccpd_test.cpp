@@ -129,7 +129,7 @@ TEST_F(CcpdList, WalksFoldersAndCountsPicturesWithoutPlate) {
   const auto listing = list_ccpd(root(), {});
   ASSERT_EQ(listing.items.size(), 2u);
   EXPECT_EQ(listing.items[0].path, "ccpd_base/" + kExample);
-  EXPECT_EQ(listing.unannotated, 2);
+  EXPECT_EQ(listing.unannotated.size(), 2u);
   EXPECT_TRUE(listing.violations.empty());
 }
 

@@ -2,11 +2,21 @@
 
 #include <chrono>
 
+#include "data/frames/frame_batches.h"
 #include "losses/detection.h"
 #include "models/eval_mode.h"
 #include "train/runtime.h"
 
 namespace plateforge {
+
+Loader plain_frame_loader(const FrameMix& mix, const Model& model, int64_t batch_size) {
+  const LoaderOptions options{
+      .batch_size = batch_size,
+      .shuffle = false,
+      .size = {static_cast<int>(model.config.width), static_cast<int>(model.config.height)}};
+  return {make_frame_batches(mix, model.region, FramesConfig(), {.strength = 0, .ops = {}}, options),
+          options};
+}
 
 std::vector<TruePlate> true_plates(const Batch& batch, int64_t n) {
   const auto targets = batch.targets[n].to(torch::kCPU, torch::kFloat).contiguous();  // [M, 13]

@@ -4,11 +4,15 @@
 #include <vector>
 
 #include "configs/detection_loss_config.h"
+#include "data/frame.h"
 #include "models/decode/boxes.h"
 #include "train/detection_metrics.h"
 #include "train/evaluate.h"
 
 namespace plateforge {
+
+// The frames of a mix in order, letterboxed to the model's size, without augmentation.
+Loader plain_frame_loader(const FrameMix& mix, const Model& model, int64_t batch_size);
 
 struct DetectorOptions {
   // What the curves are made of: SCRFD's test settings. The threshold below is no lower.

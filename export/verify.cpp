@@ -25,10 +25,11 @@ using torch::Tensor;
 
 constexpr int64_t kOpenBatch = 16;  // plates at once for a file whose batch is open
 
-// What a batch is measured by: the model's logits, the reference's texts, the labels.
+// What a batch is measured by: the model's outputs, the reference's answers, the judge.
 struct Expected {
-  Tensor logits;
-  std::vector<std::string> texts, labels;
+  Tensor outputs;
+  std::vector<Judgement> answers;
+  std::function<std::vector<Judgement>(const Tensor& outputs)> judge;
 };
 
 // A runtime under test with its running comparison. After a refusal it takes no more batches.
@@ -39,33 +40,33 @@ class Candidate {
     attempt([&] { runtime_ = open_runtime(name, file); });
   }
 
-  void compare(const Tensor& images, const Expected& expected, const Region& region) {
+  void compare(const Tensor& images, const Expected& expected) {
     if (!parity_.refusal.empty()) return;
     attempt([&] {
-      const auto logits = runtime_->run(images);
-      require(logits.sizes() == expected.logits.sizes(), parity_.runtime, " answers with shape ",
-              shape_text(logits.sizes().vec()), ", the model with ",
-              shape_text(expected.logits.sizes().vec()));
-      add(logits, expected, region);
+      const auto outputs = runtime_->run(images);
+      require(outputs.sizes() == expected.outputs.sizes(), parity_.runtime, " answers with shape ",
+              shape_text(outputs.sizes().vec()), ", the model with ",
+              shape_text(expected.outputs.sizes().vec()));
+      add(outputs, expected);
     });
   }
 
   RuntimeParity& parity() { return parity_; }
 
  private:
-  void add(const Tensor& all_logits, const Expected& expected, const Region& region) {
-    const auto used = static_cast<int64_t>(expected.texts.size());  // the rest fills the batch up
-    const auto logits = all_logits.slice(0, 0, used), wanted = expected.logits.slice(0, 0, used);
+  void add(const Tensor& all, const Expected& expected) {
+    const auto used = static_cast<int64_t>(expected.answers.size());  // the rest fills the batch up
+    const auto outputs = all.slice(0, 0, used), wanted = expected.outputs.slice(0, 0, used);
     // The same infinity or NaN in both agrees; any other non-finite value is an infinite
     // difference.
-    const auto same = (logits == wanted) | (logits.isnan() & wanted.isnan());
-    const auto gap = torch::where(same, 0.0, (logits - wanted).abs().to(torch::kDouble));
+    const auto same = (outputs == wanted) | (outputs.isnan() & wanted.isnan());
+    const auto gap = torch::where(same, 0.0, (outputs - wanted).abs().to(torch::kDouble));
     const auto largest = torch::nan_to_num(gap, INFINITY).max().item<double>();
     parity_.max_abs_logit_difference = std::max(parity_.max_abs_logit_difference, largest);
-    const auto texts = greedy_texts(logits, region);
-    for (size_t i = 0; i < texts.size(); ++i) {
-      parity_.same_text += texts[i] == expected.texts[i];
-      parity_.correct += texts[i] == expected.labels[i];
+    const auto answers = expected.judge(outputs);
+    for (size_t i = 0; i < answers.size(); ++i) {
+      parity_.same += same_answer(answers[i], expected.answers[i]);
+      parity_.score += answers[i].score;
     }
     parity_.samples += used;
   }
@@ -82,8 +83,12 @@ class Candidate {
   RuntimePtr runtime_;
 };
 
-double share(int64_t part, int64_t whole) {
-  return whole ? static_cast<double>(part) / static_cast<double>(whole) : 0;
+double share(double part, int64_t whole) { return whole ? part / static_cast<double>(whole) : 0; }
+double share(int64_t part, int64_t whole) { return share(static_cast<double>(part), whole); }
+
+std::string words(std::string name) {
+  std::replace(name.begin(), name.end(), '_', ' ');
+  return name;
 }
 
 void check_bounds(RuntimeParity& parity, const ParityReport& report) {
@@ -97,10 +102,10 @@ void check_bounds(RuntimeParity& parity, const ParityReport& report) {
   };
   check("logit difference", parity.max_abs_logit_difference,
         std::max(bounds.logit_difference, bounds.relative_logit_difference * report.max_abs_logit));
-  check("share of different texts", share(parity.samples - parity.same_text, parity.samples),
+  check("share of different answers", share(parity.samples - parity.same, parity.samples),
         bounds.different_texts);
-  check("exact match drop", share(report.reference_correct - parity.correct, parity.samples),
-        bounds.exact_match_drop);
+  check((words(report.names.score) + " drop").c_str(),
+        share(report.reference_score - parity.score, parity.samples), bounds.exact_match_drop);
 }
 
 // The file's declared batch; checks that the file takes what the model takes.
@@ -115,9 +120,11 @@ int64_t declared_batch(const Model& model, const OnnxModel& onnx,
           "the input of ", file.string(), " is ", shape_text(input), ", the model takes ",
           shape_text({-1, 3, model.config.height, model.config.width}));
   const auto& output = onnx.outputs[0].shape;
-  require(output.size() == 3 && output[1] == model.region.num_classes(), "the output of ",
-          file.string(), " is ", shape_text(output), ", the model answers with ",
-          model.region.num_classes(), " classes in [N, C, T]");
+  const auto own = model.network->forward(torch::zeros({1, plate[0], plate[1], plate[2]}));
+  require(output.size() == static_cast<size_t>(own.dim()) &&
+              std::equal(output.begin() + 1, output.end(), own.sizes().begin() + 1),
+          "the output of ", file.string(), " is ", shape_text(output), ", the model answers with ",
+          shape_text(own.sizes().vec()));
   return input[0] < 0 ? kOpenBatch : input[0];
 }
 
@@ -172,9 +179,9 @@ bool ParityReport::holds() const {
 
 nlohmann::json ParityReport::to_json() const {
   nlohmann::json json = {{"samples", samples},
-                         {"exact_match", share(correct, samples)},
-                         {"same_text", share(same_text, samples)},
-                         {"reference_exact_match", share(reference_correct, samples)},
+                         {names.score, share(score, samples)},
+                         {names.same, share(same, samples)},
+                         {"reference_" + names.score, share(reference_score, samples)},
                          {"max_abs_logit", max_abs_logit},
                          {"holds", holds()},
                          {"edits", edits},
@@ -192,9 +199,9 @@ nlohmann::json ParityReport::to_json() const {
     }
     entry["samples"] = parity.samples;
     entry["max_abs_logit_difference"] = parity.max_abs_logit_difference;
-    entry["same_text"] = share(parity.same_text, parity.samples);
-    entry["exact_match"] = share(parity.correct, parity.samples);
-    entry["exact_match_difference"] = share(parity.correct - reference_correct, parity.samples);
+    entry[names.same] = share(parity.same, parity.samples);
+    entry[names.score] = share(parity.score, parity.samples);
+    entry[names.score + "_difference"] = share(parity.score - reference_score, parity.samples);
     entry["violations"] = parity.violations;
   }
   return json;
@@ -203,8 +210,7 @@ nlohmann::json ParityReport::to_json() const {
 std::string ParityReport::to_text() const {
   std::ostringstream out;
   out << std::left << std::setw(10) << "runtime" << std::right << std::setw(16) << "logit diff"
-      << std::setw(12) << "same text" << std::setw(13) << "exact match"
-      << "  verdict\n";
+      << std::setw(12) << words(names.same) << std::setw(13) << words(names.score) << "  verdict\n";
   const auto row = [&](const std::string& name, double difference, double same, double exact,
                        const std::string& verdict) {
     out << std::left << std::setw(10) << name << std::right << std::setw(16) << std::scientific
@@ -212,9 +218,9 @@ std::string ParityReport::to_text() const {
         << same << std::setw(13) << exact << "  " << verdict << "\n";
   };
   if (!own_reference)
-    row("reference", 0, 1, share(reference_correct, samples), "texts are compared with these");
-  row("libtorch", 0, share(same_text, samples), share(correct, samples),
-      "the model, " + std::to_string(samples) + " plates");
+    row("reference", 0, 1, share(reference_score, samples), "answers are compared with these");
+  row("libtorch", 0, share(same, samples), share(score, samples),
+      "the model, " + std::to_string(samples) + " " + names.samples);
   for (const auto& parity : runtimes) {
     if (!parity.refusal.empty()) {
       out << std::left << std::setw(10) << parity.runtime << "  refused: " << parity.refusal
@@ -225,54 +231,53 @@ std::string ParityReport::to_text() const {
     for (const auto& violation : parity.violations) {
       verdict.append(verdict.empty() ? "" : "; ").append(violation);
     }
-    row(parity.runtime, parity.max_abs_logit_difference, share(parity.same_text, parity.samples),
-        share(parity.correct, parity.samples), verdict);
+    row(parity.runtime, parity.max_abs_logit_difference, share(parity.same, parity.samples),
+        share(parity.score, parity.samples), verdict);
   }
   for (const auto& edit : edits) out << "edited: " << edit << "\n";
   return out.str();
 }
 
 ParityReport verify_onnx(const Model& model, const std::filesystem::path& file,
-                         const PlateStream& plates, const std::vector<std::string>& runtimes,
-                         const ParityBounds& bounds, const Model* other) {
+                         const ImageStream& samples, const std::vector<std::string>& runtimes,
+                         const ParityBounds& bounds, const Model* other, const AnswerNames& names) {
   const torch::NoGradGuard no_grad;
   const auto& reference = other ? *other : model;
   check_reference(model, reference);
   ParityReport report;
+  report.names = names;
   report.bounds = bounds;
   report.own_reference = !other;
+  const EvalMode model_at_rest(*model.network), reference_at_rest(*reference.network);
   const auto onnx = read_onnx(file);
   const auto batch = declared_batch(model, onnx, file);
   report.edits = edits_of(model, onnx);
-  const EvalMode model_at_rest(*model.network), reference_at_rest(*reference.network);
   std::vector<Candidate> candidates;
   for (const auto& name : runtimes) {
     check_runtime(name);  // an unknown name is the user's mistake, not a refusal
     candidates.emplace_back(name, file);
   }
 
-  while (const auto next = plates()) {
+  while (const auto next = samples()) {
     for (int64_t first = 0; first < next->images.size(0); first += batch) {
       const auto used = std::min(batch, next->images.size(0) - first);
       const auto images = fill_up(normalize(next->images.slice(0, first, first + used)), batch);
-      Expected expected{model.network->forward(images).contiguous(), {}, {}};
-      expected.labels.assign(next->texts.begin() + first, next->texts.begin() + first + used);
-      const auto own = greedy_texts(expected.logits.slice(0, 0, used), model.region);
-      expected.texts = other ? greedy_texts(reference.network->forward(images).slice(0, 0, used),
-                                            reference.region)
-                             : own;
+      const auto judge = [&](const Tensor& outputs) { return next->judge(outputs, first); };
+      Expected expected{model.network->forward(images).contiguous(), {}, judge};
+      const auto own = judge(expected.outputs.slice(0, 0, used));
+      expected.answers = other ? judge(reference.network->forward(images).slice(0, 0, used)) : own;
       for (size_t i = 0; i < own.size(); ++i) {
-        report.correct += own[i] == expected.labels[i];
-        report.same_text += own[i] == expected.texts[i];
-        report.reference_correct += expected.texts[i] == expected.labels[i];
+        report.score += own[i].score;
+        report.same += same_answer(own[i], expected.answers[i]);
+        report.reference_score += expected.answers[i].score;
       }
       report.samples += used;
       report.max_abs_logit =
-          std::max(report.max_abs_logit, expected.logits.abs().max().item<double>());
-      for (auto& candidate : candidates) candidate.compare(images, expected, model.region);
+          std::max(report.max_abs_logit, expected.outputs.abs().max().item<double>());
+      for (auto& candidate : candidates) candidate.compare(images, expected);
     }
   }
-  require(report.samples > 0, "there are no plates to verify ", file.string(), " on");
+  require(report.samples > 0, "there is nothing to verify ", file.string(), " on");
   for (auto& candidate : candidates) {
     check_bounds(candidate.parity(), report);
     report.runtimes.push_back(candidate.parity());
@@ -288,13 +293,15 @@ ParityBounds profile_bounds(const std::filesystem::path& file) {
   return find_profile(profile->second).bounds;
 }
 
-PlateStream random_plates(const ModelConfig& config, int64_t count, uint64_t seed) {
+ImageStream random_images(const ModelConfig& config, int64_t count, uint64_t seed) {
   auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
   const auto images = torch::randint(256, {count, 3, config.height, config.width}, generator,
                                      torch::dtype(torch::kByte));
-  return [images, done = false]() mutable -> std::optional<LabelledPlates> {
+  return [images, done = false]() mutable -> std::optional<JudgedImages> {
     if (std::exchange(done, true)) return std::nullopt;
-    return LabelledPlates{images, std::vector<std::string>(static_cast<size_t>(images.size(0)))};
+    return JudgedImages{images, [](const Tensor& outputs, int64_t) {
+                          return std::vector<Judgement>(static_cast<size_t>(outputs.size(0)));
+                        }};
   };
 }
 

@@ -21,14 +21,7 @@ class Labels {
   }
   Batch batch_of(int64_t picture) const {
     const auto [b, row] = places_.at(static_cast<size_t>(picture));
-    const auto& from = batches_[b];
-    Batch one;
-    one.images = from.images.slice(0, row, row + 1);
-    one.targets = from.targets.slice(0, row, row + 1);
-    one.target_lengths = from.target_lengths.slice(0, row, row + 1);
-    if (!from.texts.empty()) one.texts = {from.texts[static_cast<size_t>(row)]};
-    one.sources = {from.sources[static_cast<size_t>(row)]};
-    return one;
+    return rows(batches_[b], row, 1);
   }
 
  private:
@@ -78,7 +71,7 @@ std::vector<torch::Tensor> network_inputs(const Exam& exam) {
 
 std::vector<Batch> take_samples(const Exam& exam, int64_t count, const std::string& origin) {
   require(std::min(count, exam.size()) >= kLeastCalibration, "calibration needs at least ",
-          kLeastCalibration, " ", exam.samples(), ", ", origin, " has ", exam.size());
+          kLeastCalibration, " ", exam.names().samples, ", ", origin, " has ", exam.size());
   return all_samples(*exam.draw(count, /*seed=*/0));
 }
 

@@ -14,8 +14,9 @@ Loader plain_frame_loader(const FrameMix& mix, const Model& model, int64_t batch
       .batch_size = batch_size,
       .shuffle = false,
       .size = {static_cast<int>(model.config.width), static_cast<int>(model.config.height)}};
-  return {make_frame_batches(mix, model.region, FramesConfig(), {.strength = 0, .ops = {}}, options),
-          options};
+  return {
+      make_frame_batches(mix, model.region, FramesConfig(), {.strength = 0, .ops = {}}, options),
+      options};
 }
 
 std::vector<TruePlate> true_plates(const Batch& batch, int64_t n) {

@@ -34,7 +34,7 @@ class PlateExam final : public Exam {
   }
 
   int64_t size() const override { return mix_.size(); }
-  const char* samples() const override { return "plates"; }
+  AnswerNames names() const override { return {"plates", metric_, "same_text"}; }
   std::unique_ptr<Loader> open(int64_t batch_size) const override {
     return std::make_unique<Loader>(plain_loader(mix_, model_, batch_size));
   }
@@ -103,7 +103,7 @@ class FrameExam final : public Exam {
   }
 
   int64_t size() const override { return mix_.size(); }
-  const char* samples() const override { return "frames"; }
+  AnswerNames names() const override { return {"frames", metric_, "same_boxes"}; }
   std::unique_ptr<Loader> open(int64_t batch_size) const override {
     return std::make_unique<Loader>(plain_frame_loader(mix_, model_, batch_size));
   }
@@ -178,6 +178,21 @@ ExamPtr open_exam(const std::string& spec, const Model& model, const ExamOptions
                       options.metric.empty() ? "iou70" : options.metric);
   return plate_exam(open_mix(spec, model.region, options.crop, /*seed=*/0), model,
                     options.metric.empty() ? "exact_match" : options.metric);
+}
+
+Batch rows(const Batch& batch, int64_t first, int64_t count) {
+  const auto cut = [&](const auto& list) {
+    auto part = list;
+    if (!list.empty()) part.assign(list.begin() + first, list.begin() + first + count);
+    return part;
+  };
+  Batch part;
+  part.images = batch.images.slice(0, first, first + count);
+  part.targets = batch.targets.slice(0, first, first + count);
+  part.target_lengths = batch.target_lengths.slice(0, first, first + count);
+  part.texts = cut(batch.texts);
+  part.sources = cut(batch.sources);
+  return part;
 }
 
 void require_apart(const Exam& calibration, const Exam& measured) {

@@ -9,6 +9,7 @@
 #include "compress/quantize/accuracy_bound.h"
 #include "data/frame.h"
 #include "data/loader.h"
+#include "export/verify.h"
 #include "models/model_file.h"
 
 namespace plateforge {
@@ -19,8 +20,8 @@ class Exam {
  public:
   virtual ~Exam() = default;
   virtual int64_t size() const = 0;
-  // What messages call the samples: "plates", "frames".
-  virtual const char* samples() const = 0;
+  // What messages call the samples, and JSON the metric and the share of equal answers.
+  virtual AnswerNames names() const = 0;
   // The samples in order as the network takes them, without augmentation.
   virtual std::unique_ptr<Loader> open(int64_t batch_size) const = 0;
   // `count` of the samples (all when there are fewer), drawn without repeats by the seed.
@@ -47,6 +48,9 @@ struct ExamOptions {
 ExamPtr open_exam(const std::string& spec, const Model& model, const ExamOptions& options = {});
 ExamPtr plate_exam(const Mix& mix, const Model& model, const std::string& metric = "exact_match");
 ExamPtr frame_exam(const FrameMix& mix, const Model& model, const std::string& metric = "iou70");
+
+// Rows first .. first + count - 1 of a batch.
+Batch rows(const Batch& batch, int64_t first, int64_t count);
 
 // Throws Error naming two samples when a picture of `calibration` also is one of `measured` (the
 // same picture, re-encoded or scaled included).

@@ -14,7 +14,7 @@ namespace po = boost::program_options;
 namespace plateforge {
 namespace {
 
-constexpr int64_t kRandomPlates = 8;
+constexpr int64_t kRandomImages = 8;
 
 std::string profile_names() {
   std::string names;
@@ -114,10 +114,10 @@ int export_command(const Args& args) {
     const auto written = write_onnx(onnx, file);
     auto bounds = profile.bounds;
     bounds.different_texts = 1;  // noise is no plate: `verify` compares texts
-    const auto parity = verify_onnx(model, file, random_plates(model.config, kRandomPlates, 1),
+    const auto parity = verify_onnx(model, file, random_images(model.config, kRandomImages, 1),
                                     {"builtin"}, bounds);
     say << file.string() << ": " << written.bytes << " bytes, " << written.nodes << " nodes, opset "
-        << exporting.opset << "\nread back and run on " << parity.samples << " random plates:\n"
+        << exporting.opset << "\nread back and run on " << parity.samples << " random images:\n"
         << parity.to_text();
     for (const auto& runtime : bundles) {
       if (!bundle_fits(runtime, profile)) continue;

@@ -7,45 +7,38 @@
 #include "export/runtimes.h"
 #include "models/safetensors.h"
 #include "train/commands/commands.h"
-#include "train/evaluate.h"
+#include "train/exam.h"
 
 namespace po = boost::program_options;
 
 namespace plateforge {
 namespace {
 
-PlateStream stream(Loader& loader) {
-  return [&loader]() -> std::optional<LabelledPlates> {
-    auto batch = loader.next();
+ImageStream stream(const ExamPtr& exam) {
+  const std::shared_ptr<Loader> loader = exam->open(LoaderOptions().batch_size);
+  return [exam, loader]() -> std::optional<JudgedImages> {
+    auto batch = loader->next();
     if (!batch) return std::nullopt;
-    return LabelledPlates{batch->images, std::move(batch->texts)};
+    auto images = batch->images;
+    return JudgedImages{
+        images, [exam, batch = std::move(*batch)](const torch::Tensor& outputs, int64_t first) {
+          return exam->judge(outputs, rows(batch, first, outputs.size(0)));
+        }};
   };
 }
 
-// What the runtimes were given, for programs outside: `images` [N, 3, H, W] float as the network
+// For programs outside, what the runtimes are given: `images` [N, 3, H, W] float as the network
 // takes them, and in the metadata `texts`, a JSON list of N.
-class PlateRecord {
- public:
-  void add(const LabelledPlates& plates) {
-    images_.push_back(normalize(plates.images));
-    texts_.insert(texts_.end(), plates.texts.begin(), plates.texts.end());
+void write_plates(const Exam& exam, const std::filesystem::path& file) {
+  const auto loader = exam.open(LoaderOptions().batch_size);
+  std::vector<torch::Tensor> images;
+  std::vector<std::string> texts;
+  while (const auto batch = loader->next()) {
+    images.push_back(normalize(batch->images));
+    texts.insert(texts.end(), batch->texts.begin(), batch->texts.end());
   }
-  void write(const std::filesystem::path& file) const {
-    write_file_atomically(file, serialize_safetensors({{"images", torch::cat(images_)}},
-                                                      {{"texts", nlohmann::json(texts_).dump()}}));
-  }
-
- private:
-  std::vector<torch::Tensor> images_;
-  std::vector<std::string> texts_;
-};
-
-PlateStream recorded(PlateStream plates, PlateRecord& record) {
-  return [plates = std::move(plates), &record] {
-    auto next = plates();
-    if (next) record.add(*next);
-    return next;
-  };
+  write_file_atomically(file, serialize_safetensors({{"images", torch::cat(images)}},
+                                                    {{"texts", nlohmann::json(texts).dump()}}));
 }
 
 std::string joined(const std::vector<std::string>& names) {
@@ -64,17 +57,18 @@ int verify_command(const Args& args) {
   po::options_description options("options");
   options.add_options()("model", po::value(&model_file)->required(), "model file (.safetensors)")(
       "onnx", po::value(&onnx)->required(), "the written file")(
-      "data", po::value(&spec)->required(), "SPEC of labelled plates")(
+      "data", po::value(&spec)->required(), "SPEC of labelled samples")(
       "reference", po::value(&reference_file),
-      "model whose texts and exact match are the measure, e.g. the float one; default: --model")(
+      "model whose answers and score are the measure, e.g. the float one; default: --model")(
       "runtime", po::value(&runtimes)->default_value(runtimes), "what runs it, joined by ,")(
       "crop", po::value(&crop.crop)->default_value(crop.crop), "rectify, extents or box")(
       "max-logit-difference", po::value<double>(), "bound; default by the file's profile")(
       "max-relative-logit-difference", po::value<double>(),
       "bound, share of the largest logit; default by the profile")(
-      "max-different-texts", po::value<double>(), "bound, share of plates; default by the profile")(
+      "max-different-texts", po::value<double>(),
+      "bound, share of samples; default by the profile")(
       "max-exact-match-drop", po::value<double>(),
-      "bound, share of plates; default by the profile")(
+      "bound, share of samples; default by the profile")(
       "write-plates", po::value(&record_file),
       "write the network's inputs and the texts here (.safetensors), for tests/bench/runtimes.py")(
       "threads", po::value(&runtime.threads)->default_value(runtime.threads),
@@ -97,16 +91,12 @@ int verify_command(const Args& args) {
   override_bound("max-different-texts", bounds.different_texts);
   override_bound("max-exact-match-drop", bounds.exact_match_drop);
 
-  auto loader = plain_loader(open_mix(spec, model.region, crop, /*seed=*/0), model,
-                             LoaderOptions().batch_size);
+  const auto exam = open_exam(spec, model, {.crop = crop});
   std::optional<Model> reference;
   if (!reference_file.empty()) reference = load_model(reference_file);
-  PlateRecord record;
-  auto plates = stream(loader);
-  if (!record_file.empty()) plates = recorded(std::move(plates), record);
-  const auto report = verify_onnx(model, onnx, plates, split_list(runtimes), bounds,
-                                  reference ? &*reference : nullptr);
-  if (!record_file.empty()) record.write(record_file);
+  const auto report = verify_onnx(model, onnx, stream(exam), split_list(runtimes), bounds,
+                                  reference ? &*reference : nullptr, exam->names());
+  if (!record_file.empty()) write_plates(*exam, record_file);
   if (json != "-") std::cout << report.to_text();
   write_json(json, report.to_json());
   return report.holds() ? 0 : 1;

@@ -24,6 +24,21 @@ namespace {
 
 const ParityBounds kTight{.logit_difference = 2e-3};
 
+// Random plates, judged by what they are read as.
+ImageStream random_plates(const Model& model, int64_t count) {
+  return [images = random_images(model.config, count, 1),
+          region = model.region]() -> std::optional<JudgedImages> {
+    auto next = images();
+    if (next)
+      next->judge = [region](const torch::Tensor& outputs, int64_t) {
+        std::vector<Judgement> judgements;
+        for (auto& text : greedy_texts(outputs, region)) judgements.push_back({0, text, {}});
+        return judgements;
+      };
+    return next;
+  };
+}
+
 class Verify : public testing::Test {
  protected:
   Verify() : model_(make_model({}, Region::load("cn"), 7)) {
@@ -31,7 +46,7 @@ class Verify : public testing::Test {
     export_onnx(model_, find_profile("fp32"), file_, {});
   }
   ParityReport verify(const std::vector<std::string>& runtimes, int64_t plates = 3) {
-    return verify_onnx(model_, file_, random_plates(model_.config, plates, 1), runtimes, kTight);
+    return verify_onnx(model_, file_, random_plates(model_, plates), runtimes, kTight);
   }
   // Multiplies one weight tensor in the file.
   void spoil(float factor) {
@@ -88,7 +103,7 @@ TEST_F(Verify, FileOfAnotherModelIsOneError) {
   auto config = model_.config;
   config.width = 100;
   const auto other = make_model(config, model_.region, 7);
-  EXPECT_THROW(verify_onnx(other, file_, random_plates(config, 1, 1), {"builtin"}, kTight), Error);
+  EXPECT_THROW(verify_onnx(other, file_, random_images(config, 1, 1), {"builtin"}, kTight), Error);
 }
 
 TEST_F(Verify, MetadataSaysAllThatAReaderNeeds) {
@@ -114,7 +129,7 @@ class VerifyQuantized : public testing::Test {
     export_onnx(model_, find_profile("int8-u8"), file_, {});
   }
   ParityReport verify(const Model* reference = nullptr) {
-    return verify_onnx(model_, file_, random_plates(model_.config, 3, 1), {"builtin"},
+    return verify_onnx(model_, file_, random_plates(model_, 3), {"builtin"},
                        find_profile("int8-u8").bounds, reference);
   }
   // Changes the file in place: `edit` gets a tensor by its name.

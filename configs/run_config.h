@@ -118,6 +118,9 @@ struct ModelConfig {
   }
 };
 
+// The kinds of networks: one that finds plates, or one that reads them.
+inline bool is_detector(const ModelConfig& config) { return config.name == "scrfd"; }
+
 struct OptimConfig {
   std::string optimizer = "adamw";
   double lr = 1e-3;

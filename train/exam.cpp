@@ -173,7 +173,7 @@ ExamPtr frame_exam(const FrameMix& mix, const Model& model, const std::string& m
 }
 
 ExamPtr open_exam(const std::string& spec, const Model& model, const ExamOptions& options) {
-  if (model.config.name == "scrfd")
+  if (is_detector(model.config))
     return frame_exam(open_frames(spec, model.region, /*seed=*/0), model,
                       options.metric.empty() ? "iou70" : options.metric);
   return plate_exam(open_mix(spec, model.region, options.crop, /*seed=*/0), model,

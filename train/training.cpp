@@ -110,7 +110,7 @@ Training open_detector(const RunConfig& config, const Region& region, torch::Dev
 
 Training open_training(const RunConfig& config, torch::Device device,
                        const std::filesystem::path& folder) {
-  const bool detector = config.model.name == "scrfd";
+  const bool detector = is_detector(config.model);
   require((config.task == "detector") == detector, "task ", config.task, " cannot train model ",
           config.model.name, ": detector goes with scrfd, ctc_reader with lprnet");
   const auto region = Region::load(config.region);

@@ -1,54 +1,94 @@
 #include <iostream>
 
 #include "configs/error.h"
+#include "data/frames/open_frames.h"
 #include "models/model_file.h"
 #include "train/commands/commands.h"
 #include "train/evaluate.h"
+#include "train/evaluate_detector.h"
 #include "train/reading_page.h"
 
 namespace po = boost::program_options;
 
 namespace plateforge {
 
-int eval_command(const Args& args) {
-  std::string model_file, spec, json, page, decoder = "greedy";
+namespace {
+
+struct Request {
+  std::string model, spec, json, page, decoder = "greedy";
   int64_t batch = 64;
+  double score = DetectorOptions().score_threshold;
   CropOptions crop;
   RuntimeConfig runtime;
+};
+
+po::options_description describe(Request& r) {
   po::options_description options("options");
-  options.add_options()("model", po::value(&model_file)->required(), "model file (.safetensors)")(
-      "data", po::value(&spec)->required(), "SPEC of labelled plates")(
-      "decoder", po::value(&decoder)->default_value(decoder),
+  options.add_options()("model", po::value(&r.model)->required(), "model file (.safetensors)")(
+      "data", po::value(&r.spec)->required(), "SPEC of labelled plates, of a detector: frames")(
+      "decoder", po::value(&r.decoder)->default_value(r.decoder),
       "greedy, or beam: the best text the region's grammar allows")(
-      "batch", po::value(&batch)->default_value(batch), "plates per forward pass")(
-      "crop", po::value(&crop.crop)->default_value(crop.crop), "rectify, extents or box")(
-      "page", po::value(&page), "also write an HTML page with pictures and what was read")(
-      "json", po::value(&json), "write the metrics here; - is standard output");
-  add_runtime_options(options, runtime);
+      "score", po::value(&r.score)->default_value(r.score),
+      "least score of a plate that a detector reports")(
+      "batch", po::value(&r.batch)->default_value(r.batch), "samples per forward pass")(
+      "crop", po::value(&r.crop.crop)->default_value(r.crop.crop), "rectify, extents or box")(
+      "page", po::value(&r.page), "also write an HTML page with pictures and what was read")(
+      "json", po::value(&r.json), "write the metrics here; - is standard output");
+  add_runtime_options(options, r.runtime);
+  return options;
+}
+
+// Whatever was measured, for people and for programs.
+template <class Measured>
+void report(const Request& request, const Measured& measured) {
+  auto json = measured.metrics.to_json();
+  json["loss"] = measured.loss;
+  json["images_per_second"] =
+      static_cast<double>(measured.metrics.samples()) / std::max(1e-9, measured.seconds);
+  json["data"] = request.spec;
+  if (request.json != "-") std::cout << measured.metrics.to_text();
+  write_json(request.json, json);
+}
+
+void eval_reader(const Request& request, const Model& model, torch::Device device) {
+  const auto mix = open_mix(request.spec, model.region, request.crop, /*seed=*/0);
+  auto plates = plain_loader(mix, model, request.batch);
+  const auto measured = evaluate_reader(
+      *model.network, model.region, plates,
+      {.decoder = request.decoder, .precision = request.runtime.precision, .device = device});
+  report(request, measured);
+  if (!request.page.empty()) write_reading_page(request.page, mix, measured.results, request.spec);
+}
+
+void eval_detector(const Request& request, const Model& model, torch::Device device) {
+  require(request.page.empty(),
+          "--page shows what a reader read; for a detector there is data preview");
+  auto frames =
+      plain_frame_loader(open_frames(request.spec, model.region, /*seed=*/0), model, request.batch);
+  DetectorOptions options{
+      .score_threshold = request.score, .precision = request.runtime.precision, .device = device};
+  options.decode.score = std::min(options.decode.score, request.score);
+  report(request, evaluate_detector(*model.network, model.config, frames, options));
+}
+
+}  // namespace
+
+int eval_command(const Args& args) {
+  Request request;
   po::variables_map values;
-  if (!parse_options(args, "plateforge eval --model M --data SPEC", options, values)) return 0;
-  require(decoder == "greedy" || decoder == "beam", "--decoder ", decoder,
+  if (!parse_options(args, "plateforge eval --model M --data SPEC", describe(request), values))
+    return 0;
+  require(request.decoder == "greedy" || request.decoder == "beam", "--decoder ", request.decoder,
           " is unknown; known: greedy beam");
-  require(batch > 0, "--batch ", batch, " must be at least 1");
+  require(request.batch > 0, "--batch ", request.batch, " must be at least 1");
+  require(request.score > 0 && request.score < 1, "--score ", request.score,
+          " must lie between 0 and 1");
 
-  const auto device = set_up_runtime(runtime);
-  const auto model = load_model(model_file);
+  const auto device = set_up_runtime(request.runtime);
+  const auto model = load_model(request.model);
   model.network->to(device);
-  const auto mix = open_mix(spec, model.region, crop, /*seed=*/0);
-  auto plates = plain_loader(mix, model, batch);
-  const auto evaluation =
-      evaluate_reader(*model.network, model.region, plates,
-                      {.decoder = decoder, .precision = runtime.precision, .device = device});
-
-  auto report = evaluation.metrics.to_json();
-  report["loss"] = evaluation.loss;
-  report["images_per_second"] =
-      static_cast<double>(evaluation.metrics.samples()) / std::max(1e-9, evaluation.seconds);
-  report["data"] = spec;
-  report["decoder"] = decoder;
-  if (json != "-") std::cout << evaluation.metrics.to_text();
-  write_json(json, report);
-  if (!page.empty()) write_reading_page(page, mix, evaluation.results, spec);
+  is_detector(model.config) ? eval_detector(request, model, device)
+                            : eval_reader(request, model, device);
   return 0;
 }
 

@@ -297,7 +297,7 @@ int quantize_command(const Args& args) {
   read_names(a);
   set_up_runtime(a.runtime);
   auto model = load_model(a.model);
-  if (a.metric.empty()) a.metric = model.config.name == "scrfd" ? "iou70" : "exact_match";
+  if (a.metric.empty()) a.metric = is_detector(model.config) ? "iou70" : "exact_match";
   auto samples = open_samples(a, model);
   const auto graph = trace(*model.network, {-1, 3, model.config.height, model.config.width});
   if (a.search) search(a, graph, samples);

@@ -125,9 +125,12 @@ class Planner {
     const double many = rng_.uniform();
     const size_t count = many < 0.55 ? 1 : many < 0.77 ? 2 : many < 0.9 ? 3 : 4;
     const double widest = std::min(plan_.size.width, plan_.size.height * 3 / 2);
+    const double most = (count == 1 ? 0.6 : 0.4) * widest;
     std::vector<double> widths;
     while (widths.size() + plan_.plates.size() < count) {
-      widths.push_back(log_uniform(20, (count == 1 ? 0.6 : 0.4) * widest, rng_));
+      // Every scale alike, and some more of the near ones.
+      widths.push_back(rng_.chance(0.3) ? rng_.uniform(0.25, 1) * most
+                                        : log_uniform(20, most, rng_));
     }
     std::sort(widths.begin(), widths.end());
     for (const double width : widths) {

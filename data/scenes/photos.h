@@ -22,8 +22,8 @@ struct Photo {
 std::vector<Photo> list_photos(const std::filesystem::path& folder);
 
 // What of a photograph is shown: the largest rectangle of the picture's proportions, times `zoom`
-// (0..1], at (u, v) of what is left to move (0..1). Its colours are made paler or stronger, and blue,
-// green and red change places `turn` times, so that no camera's cast says "plate".
+// (0..1], at (u, v) of what is left to move (0..1). Its colours are made paler or stronger, and
+// blue, green and red change places `turn` times, so that no camera's cast says "plate".
 struct PhotoView {
   double zoom = 1, u = 0.5, v = 0.5;
   bool flip = false;

@@ -226,14 +226,17 @@ Plan draw_plan(const PlanOptions& options, const Plates& plates, Rng& rng) {
   return Planner(options, plates, rng).draw();
 }
 
-FramePlate annotation(const PlannedPlate& plate, const cv::Size& picture) {
-  FramePlate result;
-  const Quad quad = plate.quad();
-  result.box = extents(quad);
-  result.corners = quad;
-  result.text = plate.design.label;
-  const double visible = share_inside(quad, picture) * (1 - plate.covered);
-  result.ignore = visible < 0.6 || side_lengths(quad).height < 5;
+std::vector<FramePlate> annotations(const Plan& plan) {
+  const double lens = plan.light.blur * std::max(plan.size.width, plan.size.height) / 640.0;
+  std::vector<FramePlate> result;
+  for (const PlannedPlate& planned : plan.plates) {
+    const Quad quad = planned.quad();
+    const double height = side_lengths(quad).height;
+    const double visible = share_inside(quad, plan.size) * (1 - planned.covered);
+    FramePlate plate{extents(quad), quad, planned.design.label, false};
+    plate.ignore = visible < 0.6 || height < 6 || std::hypot(planned.soften, lens) > height / 8;
+    result.push_back(std::move(plate));
+  }
   return result;
 }
 

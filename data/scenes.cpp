@@ -64,12 +64,6 @@ class SceneSource final : public FrameSource {
     Rng rng = stream(key, kPlan);
     return draw_plan(options_, plates_, rng);
   }
-  static std::vector<FramePlate> annotations(const scenes::Plan& plan) {
-    std::vector<FramePlate> result;
-    for (const auto& plate : plan.plates) result.push_back(annotation(plate, plan.size));
-    return result;
-  }
-
   void paint_carriers(const scenes::Plan& plan, cv::Mat& picture) const {
     const auto paint = [&](const scenes::VehicleDesign& design, const scenes::View& view,
                            Rng& rng) {

@@ -61,10 +61,25 @@ std::string digits(int64_t count, Rng& rng) {
 }
 
 std::string telephone(Rng& rng) {
-  std::string text = rng.chance(0.3) ? "+" : "";
-  for (int64_t group = 0, groups = 3 + rng.below(2); group < groups; ++group) {
-    text += (group ? (rng.chance(0.5) ? " " : "-") : "") + digits(3 + rng.below(2), rng);
+  std::string text(rng.chance(0.3) ? 1 : 0, '+');
+  const int64_t groups = 3 + rng.below(2);
+  for (int64_t group = 0; group < groups; ++group) {
+    if (group > 0) text += rng.chance(0.5) ? ' ' : '-';
+    text += digits(3 + rng.below(2), rng);
   }
+  return text;
+}
+
+// 7 becomes 07.
+void append_two(int64_t value, std::string& text) {
+  if (value < 10) text += '0';
+  text += std::to_string(value);
+}
+
+std::string price(Rng& rng) {
+  std::string text = digits(1 + rng.below(2), rng);
+  text += rng.chance(0.5) ? '.' : '%';
+  if (text.back() == '.') text += digits(2, rng);
   return text;
 }
 
@@ -108,7 +123,7 @@ std::string Lettering::phrase(Rng& rng) const {
     case 4:
       return telephone(rng);
     case 5:
-      return digits(1 + rng.below(2), rng) + (rng.chance(0.5) ? "." + digits(2, rng) : "%");
+      return price(rng);
     case 6:
       return invented_word(rng) + " " + invented_word(rng);
     default:
@@ -117,15 +132,22 @@ std::string Lettering::phrase(Rng& rng) const {
 }
 
 std::string Lettering::timestamp(Rng& rng) {
-  const auto two = [&](int64_t below) {
-    const int64_t value = rng.below(below);
-    return (value < 10 ? "0" : "") + std::to_string(value);
-  };
-  const std::string separator = rng.chance(0.5) ? "-" : "/";
-  std::string text = "20" + two(30) + separator + two(13) + separator + two(32) + " " + two(24) +
-                     ":" + two(60) + ":" + two(60);
-  if (rng.chance(0.4)) text += "  CAM " + std::to_string(1 + rng.below(16));
-  return text;
+  const char separator = rng.chance(0.5) ? '-' : '/';
+  std::string text = "20";
+  append_two(rng.below(40), text);
+  text += separator;
+  append_two(1 + rng.below(12), text);
+  text += separator;
+  append_two(1 + rng.below(31), text);
+  text += ' ';
+  append_two(rng.below(24), text);
+  for (int i = 0; i < 2; ++i) {
+    text += ':';
+    append_two(rng.below(60), text);
+  }
+  if (!rng.chance(0.4)) return text;
+  text += "  CAM ";
+  return text += std::to_string(1 + rng.below(16));
 }
 
 void Lettering::write(const std::string& text, const cv::Rect2d& box, cv::Mat& ink,

@@ -130,14 +130,14 @@ void sensor_noise(cv::Mat& image, double sigma, double shot, Rng& rng) {
   }
 }
 
-void blur(cv::Mat& image, Rng& rng) {
-  const double unit = std::max(image.cols, image.rows) / 640.0, kind = rng.uniform();
-  if (kind < 0.5) {
-    cv::GaussianBlur(image, image, {}, unit * log_uniform(0.35, 1.6, rng));
-  } else if (kind < 0.58) {  // movement, mostly along the rows
-    const int length = 2 + cvRound(unit * rng.uniform(1, 7));
+void blur(cv::Mat& image, const Light& light, Rng& rng) {
+  const double unit = std::max(image.cols, image.rows) / 640.0;
+  if (light.blur > 0) {
+    cv::GaussianBlur(image, image, {}, unit * light.blur);
+  } else if (rng.chance(0.16)) {  // movement, mostly along the rows
+    const int length = 2 + cvRound(unit * rng.uniform(0, 5));
     cv::blur(image, image, rng.chance(0.7) ? cv::Size(length, 1) : cv::Size(1, length));
-  } else if (kind < 0.6) {
+  } else if (rng.chance(0.04)) {
     augment::motion_blur(image, rng, 0.1);
   }
   if (rng.chance(0.08)) {  // a sensor with fewer pixels
@@ -178,6 +178,7 @@ Light draw_light(Rng& rng) {
   const double cast = light.night ? 0.3 : (rng.chance(0.3) ? 0.2 : 0.07);
   for (double& channel : light.tint) channel = std::exp(rng.uniform(-cast, cast));
   if (!light.night && rng.chance(0.07)) light.fog = rng.uniform(0.15, 0.6);
+  if (rng.chance(0.5)) light.blur = log_uniform(0.35, 1.6, rng);
   if (rng.chance(0.06)) light.rain = 60 + rng.below(300);
   if (rng.chance(0.04)) light.snow = 40 + rng.below(200);
   if (rng.chance(light.night ? 0.7 : 0.08)) light.lamps = 1 + rng.below(5);
@@ -206,7 +207,7 @@ void apply_weather(cv::Mat& image, const Light& light, const std::vector<Quad>& 
 
 void apply_camera(cv::Mat& image, const Light& light, const std::vector<Quad>& keep,
                   const Lettering& lettering, Rng& rng) {
-  blur(image, rng);
+  blur(image, light, rng);
   if (rng.chance(0.2)) vignette(image, rng.uniform(0.2, 1));
   if (light.grey) {
     cv::cvtColor(image, image, cv::COLOR_BGR2GRAY);

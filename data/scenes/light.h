@@ -17,6 +17,7 @@ struct Light {
   std::array<double, 3> tint{1, 1, 1};  // blue, green, red
   double fog = 0;                       // 0..1
   int64_t rain = 0, snow = 0;           // drops, flakes
+  double blur = 0;                      // sigma of the lens, in 640ths of the longer side
   int64_t lamps = 0;                    // headlights and street lamps that shine into the camera
 };
 Light draw_light(Rng& rng);

@@ -75,7 +75,7 @@ void light_plate(cv::Mat& plate, bool photographed, const Scalar& around, const 
   double gain =
       std::clamp(0.45 + 0.6 * luma(around) / 130, 0.4, 1.15) * std::exp(0.16 * rng.normal());
   if (photographed) gain = std::sqrt(gain);  // its own light is in its pixels
-  if (light.night) gain = rng.chance(0.5) ? rng.uniform(0.7, 1.9) : rng.uniform(0.2, 0.8);
+  if (light.night) gain = rng.chance(0.5) ? rng.uniform(0.7, 1.9) : rng.uniform(0.3, 0.8);
   const double top = rng.uniform(0.8, 1.2), bottom = rng.uniform(0.8, 1.2);
   cv::Mat tone(plate.rows, 1, CV_8U);
   for (int y = 0; y < plate.rows; ++y) {

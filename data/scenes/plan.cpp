@@ -125,9 +125,12 @@ class Planner {
     const double many = rng_.uniform();
     const size_t count = many < 0.55 ? 1 : many < 0.77 ? 2 : many < 0.9 ? 3 : 4;
     const double widest = std::min(plan_.size.width, plan_.size.height * 3 / 2);
+    const double most = (count == 1 ? 0.6 : 0.4) * widest;
     std::vector<double> widths;
     while (widths.size() + plan_.plates.size() < count) {
-      widths.push_back(log_uniform(20, (count == 1 ? 0.6 : 0.4) * widest, rng_));
+      // Every scale alike, and some more of the near ones.
+      widths.push_back(rng_.chance(0.3) ? rng_.uniform(0.25, 1) * most
+                                        : log_uniform(20, most, rng_));
     }
     std::sort(widths.begin(), widths.end());
     for (const double width : widths) {
@@ -223,14 +226,17 @@ Plan draw_plan(const PlanOptions& options, const Plates& plates, Rng& rng) {
   return Planner(options, plates, rng).draw();
 }
 
-FramePlate annotation(const PlannedPlate& plate, const cv::Size& picture) {
-  FramePlate result;
-  const Quad quad = plate.quad();
-  result.box = extents(quad);
-  result.corners = quad;
-  result.text = plate.design.label;
-  const double visible = share_inside(quad, picture) * (1 - plate.covered);
-  result.ignore = visible < 0.6 || side_lengths(quad).height < 5;
+std::vector<FramePlate> annotations(const Plan& plan) {
+  const double lens = plan.light.blur * std::max(plan.size.width, plan.size.height) / 640.0;
+  std::vector<FramePlate> result;
+  for (const PlannedPlate& planned : plan.plates) {
+    const Quad quad = planned.quad();
+    const double height = side_lengths(quad).height;
+    const double visible = share_inside(quad, plan.size) * (1 - planned.covered);
+    FramePlate plate{extents(quad), quad, planned.design.label, false};
+    plate.ignore = visible < 0.6 || height < 6 || std::hypot(planned.soften, lens) > height / 8;
+    result.push_back(std::move(plate));
+  }
   return result;
 }
 

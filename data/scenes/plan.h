@@ -71,7 +71,9 @@ struct PlanOptions {
 // header of a photograph.
 Plan draw_plan(const PlanOptions& options, const Plates& plates, Rng& rng);
 
-// The plate as annotated. Ignored: less than 60 % of it to be seen, or a height below 5 pixels.
-FramePlate annotation(const PlannedPlate& plate, const cv::Size& picture);
+// The plates as annotated. Ignored: those of which less than 60 % can be seen, that are less than 6
+// pixels high, or that are blurred (sigma) by more than an eighth of their height: nobody could say
+// that they are plates.
+std::vector<FramePlate> annotations(const Plan& plan);
 
 }  // namespace plateforge::scenes

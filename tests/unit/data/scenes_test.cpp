@@ -135,37 +135,46 @@ TEST(Scenes, ShareOfEmptyScenesIsAsAsked) {
   EXPECT_GE(found, 98);  // a plate that finds no place is left out
 }
 
+// How well the ink of a text agrees with what a quad of the picture shows.
+double agreement(const cv::Mat& image, const Quad& quad, const PlacedText& text,
+                 const InkModel& model) {
+  cv::Mat flat;
+  rectify(image, quad, {240, 76}, flat);
+  return align_plate(ink_map(flat, *text.layout), whole_image(flat.size()), true, text, model)
+      .score;
+}
+
 // Rectified by its corners a plate shows its text: fonts in the geometry of the layout are found
-// where the corners say.
+// where the corners say, and not half a plate beside.
 TEST(Scenes, PlatesShowTheirTextWhereTheirCornersAre) {
   const Region region = Region::load("cn");
   const GlyphBook fonts(region.fonts(), region.alphabet());
   const InkModel model(fonts, region.alphabet());
   const auto source = scenes_of("cn", {{"empty", "0"}});
-  int clear = 0, total = 0;
-  for (int64_t i = 0; total < 25; ++i) {
+  int clear = 0, beside = 0, total = 0;
+  const auto fit_to_read = [](const FramePlate& plate) {
+    const cv::Size2f sides = side_lengths(*plate.corners);
+    return !plate.ignore && sides.width > 150 && sides.height > 40;
+  };
+  for (int64_t i = 0; total < 30; ++i) {
     const auto annotated = source->plates(i);
-    if (std::none_of(annotated.begin(), annotated.end(), [](const FramePlate& plate) {
-          return side_lengths(*plate.corners).width > 150;
-        })) {
-      continue;
-    }
+    if (std::none_of(annotated.begin(), annotated.end(), fit_to_read)) continue;
     const Frame frame = source->read({0, i});
     for (const FramePlate& plate : frame.plates) {
-      const cv::Size2f sides = side_lengths(*plate.corners);
-      if (plate.ignore || sides.width < 150 || sides.height < 40) continue;
-      if (inside_of(plate, frame.image.size()) < 0.99) continue;
+      if (!fit_to_read(plate) || inside_of(plate, frame.image.size()) < 0.99) continue;
       const auto text = place_text(region, plate.text);
       ASSERT_TRUE(text.has_value()) << plate.text;
-      cv::Mat flat;
-      rectify(frame.image, *plate.corners, {240, 76}, flat);
-      const auto found =
-          align_plate(ink_map(flat, *text->layout), whole_image(flat.size()), true, *text, model);
-      clear += found.score > 0.55 ? 1 : 0;
+      Quad moved = *plate.corners;
+      for (size_t k = 0; k < 4; ++k) {
+        moved[k] += ((*plate.corners)[3] - (*plate.corners)[0]) * 0.5F;
+      }
+      clear += agreement(frame.image, *plate.corners, *text, model) > 0.55;
+      beside += agreement(frame.image, moved, *text, model) > 0.55;
       ++total;
     }
   }
-  EXPECT_GE(clear, total * 6 / 10) << total;  // the others are hidden, blurred or badly lit
+  EXPECT_GE(clear, total * 4 / 10) << total;  // the others are hidden, blurred or badly lit
+  EXPECT_LE(beside, total / 10) << total;
 }
 
 // A bright board on a dark picture: its mass and its middle are those of the quad.

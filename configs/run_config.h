@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "configs/detector_config.h"
+#include "configs/frames_config.h"
 #include "configs/visit.h"
 
 namespace plateforge {
@@ -264,6 +265,7 @@ struct RunConfig {
   RuntimeConfig runtime;
   DataConfig data;
   AugmentConfig augment;
+  FramesConfig frames;
   ModelConfig model;
   OptimConfig optim;
   TrainConfig train;
@@ -278,6 +280,7 @@ struct RunConfig {
     v("runtime", runtime, "device and arithmetic", Anything{});
     v("data", data, "plates and batches", Anything{});
     v("augment", augment, "random changes to training plates", Anything{});
+    v("frames", frames, "how photographs become a detector's inputs", Anything{});
     v("model", model, "network", Anything{});
     v("optim", optim, "update rule and schedule", Anything{});
     v("train", train, "length, validation, checkpoints", Anything{});

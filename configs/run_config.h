@@ -6,6 +6,7 @@
 
 #include "configs/detection_loss_config.h"
 #include "configs/detector_config.h"
+#include "configs/frames_config.h"
 #include "configs/visit.h"
 
 namespace plateforge {
@@ -270,6 +271,7 @@ struct RunConfig {
   DataConfig data;
   AugmentConfig augment;
   DetectionLossConfig detection;
+  FramesConfig frames;
   ModelConfig model;
   OptimConfig optim;
   TrainConfig train;
@@ -285,6 +287,7 @@ struct RunConfig {
     v("data", data, "plates and batches", Anything{});
     v("augment", augment, "random changes to training plates", Anything{});
     v("detection", detection, "what a detector is taught", Anything{});
+    v("frames", frames, "how photographs become a detector's inputs", Anything{});
     v("model", model, "network", Anything{});
     v("optim", optim, "update rule and schedule", Anything{});
     v("train", train, "length, validation, checkpoints", Anything{});

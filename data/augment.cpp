@@ -111,7 +111,7 @@ void Augmenter::operator()(const Plate& plate, uint64_t seed, const SampleKey& k
     warp(plate.image, placed.quad, placed.displacement, stacked, picture);
     put_side_by_side(picture, rows, impl_->size, out);
   }
-  impl_->paint(out, seed, key, impl_->size.height / 24.0);
+  impl_->paint(out, seed, key, 0);
 }
 
 void Augmenter::paint(cv::Mat& image, uint64_t seed, const SampleKey& key, double unit) const {

@@ -33,7 +33,7 @@ class Augmenter {
   void operator()(const Plate& plate, uint64_t seed, const SampleKey& key, cv::Mat& out) const;
 
   // Only the photometric ops, in place on any 8-bit BGR image. `unit`: pixels of it that stand for
-  // one pixel of a plate 24 pixels high. The same random numbers.
+  // one pixel of a plate 24 pixels high; 0: it is the plate. The same random numbers.
   void paint(cv::Mat& image, uint64_t seed, const SampleKey& key, double unit) const;
   // Whether the config has ops that move pixels.
   bool has_geometry() const;

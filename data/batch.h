@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "data/frames/letterbox.h"
+
 namespace plateforge {
 
 // A plate among a detector's targets, pixels of the network's input: box (left, top, right,
@@ -19,9 +21,11 @@ struct Batch {
   // Readers: [N, L] int64 alphabet indices, padded with -1; L = longest label. Detectors: [N, M,
   // kPlateValues] float, padded with zeros; M = most plates of an image, at least 1.
   at::Tensor targets;
-  at::Tensor target_lengths;         // [N] int64
+  at::Tensor target_lengths;         // [N] int64; of a detector: plates, ignored ones among them
   std::vector<std::string> texts;    // N labels; empty for detectors
   std::vector<std::string> sources;  // N file names or generator keys
+  // Evaluation of detectors: how each picture lies in its input; empty otherwise.
+  std::vector<Letterbox> letterboxes;
 
   int64_t size() const { return images.defined() ? images.size(0) : 0; }
 };

@@ -3,6 +3,7 @@
 #include <opencv2/imgproc.hpp>
 
 #include "data/augment.h"
+#include "data/hash.h"
 
 namespace plateforge {
 
@@ -20,6 +21,15 @@ PictureHash picture_hash(const Plate& plate) {
       const bool darker = grey.at<uint8_t>(y, x) < grey.at<uint8_t>(y, x + 1);
       hash[bit / 64] |= static_cast<uint64_t>(darker) << (bit % 64);
     }
+  }
+  return hash;
+}
+
+uint64_t pixel_hash(const cv::Mat& image) {
+  uint64_t hash = mix_key(static_cast<uint64_t>(image.cols), image.rows);
+  for (int y = 0; y < image.rows; ++y) {
+    const auto* row = reinterpret_cast<const char*>(image.ptr(y));
+    hash = mix_key(hash, hash_bytes({row, static_cast<size_t>(image.cols) * 3}));
   }
   return hash;
 }

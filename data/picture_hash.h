@@ -23,6 +23,9 @@ inline int hash_distance(const PictureHash& a, const PictureHash& b) {
   return bits;
 }
 
+// Of the very pixels of a whole 8-bit BGR picture.
+uint64_t pixel_hash(const cv::Mat& image);
+
 // At most this many differing bits: nearly the same picture.
 inline constexpr int kNearPicture = 20;
 

@@ -6,7 +6,6 @@
 
 #include "configs/error.h"
 #include "data/concat.h"
-#include "data/hash.h"
 #include "data/parallel.h"
 #include "data/picture_hash.h"
 
@@ -17,15 +16,6 @@ int64_t ctc_steps(const std::vector<int64_t>& symbols) {
   auto steps = static_cast<int64_t>(symbols.size());
   for (size_t i = 1; i < symbols.size(); ++i) steps += symbols[i] == symbols[i - 1];
   return steps;
-}
-
-uint64_t pixel_hash(const cv::Mat& image) {
-  uint64_t hash = mix_key(static_cast<uint64_t>(image.cols), image.rows);
-  for (int y = 0; y < image.rows; ++y) {
-    const auto* row = reinterpret_cast<const char*>(image.ptr(y));
-    hash = mix_key(hash, hash_bytes({row, static_cast<size_t>(image.cols) * 3}));
-  }
-  return hash;
 }
 
 // What one look at a plate tells.

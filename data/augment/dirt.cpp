@@ -12,7 +12,7 @@ void blob(cv::Mat& image, Rng& rng, double strength, double unit) {
   const double tone = rng.uniform(20, 170);
   const double colour[3] = {tone * rng.uniform(0.6, 1.0), tone * rng.uniform(0.8, 1.0), tone};
   const double cx = image.cols * rng.uniform(), cy = image.rows * rng.uniform();
-  const double radius = unit * rng.uniform(1.5, 6.0);
+  const double radius = pixel_unit(image, unit) * rng.uniform(1.5, 6.0);
   const double stretch = rng.uniform(0.6, 2.0);
   const double lobes = 2 + static_cast<double>(rng.below(5)), phase = rng.uniform(0, 6.28);
   const int x_end = std::min(static_cast<int>(cx + 1.4 * radius * stretch) + 1, image.cols);

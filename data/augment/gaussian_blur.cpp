@@ -5,7 +5,7 @@
 namespace plateforge::augment {
 
 void gaussian_blur(cv::Mat& image, Rng& rng, double strength, double unit) {
-  const double sigma = unit * strength * rng.uniform(0.2, 1.0);
+  const double sigma = pixel_unit(image, unit) * strength * rng.uniform(0.2, 1.0);
   cv::GaussianBlur(image, image, cv::Size(), sigma, sigma, cv::BORDER_REPLICATE);
 }
 

@@ -8,7 +8,7 @@
 namespace plateforge::augment {
 
 void motion_blur(cv::Mat& image, Rng& rng, double strength, double unit) {
-  const double length = unit * strength * rng.uniform(1.0, 4.0);
+  const double length = pixel_unit(image, unit) * strength * rng.uniform(1.0, 4.0);
   const double angle = rng.uniform(0, std::numbers::pi);
   const double dx = length * std::cos(angle) / 2, dy = length * std::sin(angle) / 2;
   const int reach = std::max(static_cast<int>(std::ceil(length / 2)), 1);

@@ -41,8 +41,8 @@ class ColourMap {
 
 // One operation: exactly one of the three functions is set. `strength` > 0 multiplies the ranges
 // named in `doc`. Pixel functions work in place on an 8-bit BGR image and never reallocate it.
-// Lengths in `doc` that are given in pixels are for plates 24 pixels high; `unit` says how many
-// pixels of the image stand for one of those.
+// Lengths in `doc` that are given in pixels are for a plate 24 pixels high; `unit` says how many
+// pixels of the image stand for one of those, 0 that the image is the plate.
 struct Op {
   const char* name;
   const char* doc;
@@ -53,6 +53,10 @@ struct Op {
 
 // All operations, in the order in which they usually make sense.
 std::span<const Op> all_ops();
+
+inline double pixel_unit(const cv::Mat& image, double unit) {
+  return unit > 0 ? unit : image.rows / 24.0;
+}
 
 void corner_jitter(Geometry& geometry, Rng& rng, double strength);
 void perspective(Geometry& geometry, Rng& rng, double strength);
@@ -65,14 +69,14 @@ void hue(ColourMap& colour, Rng& rng, double strength);
 void white_balance(ColourMap& colour, Rng& rng, double strength);
 void grey(ColourMap& colour, Rng& rng, double strength);
 void night(ColourMap& colour, Rng& rng, double strength);
-void gaussian_blur(cv::Mat& image, Rng& rng, double strength, double unit);
-void motion_blur(cv::Mat& image, Rng& rng, double strength, double unit);
-void resample(cv::Mat& image, Rng& rng, double strength, double unit);
-void sensor_noise(cv::Mat& image, Rng& rng, double strength, double unit);
-void jpeg(cv::Mat& image, Rng& rng, double strength, double unit);
-void shadow(cv::Mat& image, Rng& rng, double strength, double unit);
-void glare(cv::Mat& image, Rng& rng, double strength, double unit);
-void dirt(cv::Mat& image, Rng& rng, double strength, double unit);
-void cutout(cv::Mat& image, Rng& rng, double strength, double unit);
+void gaussian_blur(cv::Mat& image, Rng& rng, double strength, double unit = 0);
+void motion_blur(cv::Mat& image, Rng& rng, double strength, double unit = 0);
+void resample(cv::Mat& image, Rng& rng, double strength, double unit = 0);
+void sensor_noise(cv::Mat& image, Rng& rng, double strength, double unit = 0);
+void jpeg(cv::Mat& image, Rng& rng, double strength, double unit = 0);
+void shadow(cv::Mat& image, Rng& rng, double strength, double unit = 0);
+void glare(cv::Mat& image, Rng& rng, double strength, double unit = 0);
+void dirt(cv::Mat& image, Rng& rng, double strength, double unit = 0);
+void cutout(cv::Mat& image, Rng& rng, double strength, double unit = 0);
 
 }  // namespace plateforge::augment

@@ -9,7 +9,7 @@ namespace plateforge::augment {
 void shadow(cv::Mat& image, Rng& rng, double strength, double unit) {
   const double depth = std::min(strength * rng.uniform(0.15, 0.5), 0.85);
   const double angle = rng.uniform(0, 2 * std::numbers::pi);
-  const double softness = unit * rng.uniform(1.0, 6.0);
+  const double softness = pixel_unit(image, unit) * rng.uniform(1.0, 6.0);
   // The edge goes through a random point of the middle half.
   const double px = image.cols * rng.uniform(0.25, 0.75), py = image.rows * rng.uniform(0.25, 0.75);
   const double nx = std::cos(angle) / softness, ny = std::sin(angle) / softness;

@@ -32,6 +32,19 @@ expect "verify as JSON alone" 0 '^\{' data verify --data "$both" --json -
 expect "stats" 0 "^22 plates" data stats --data "$both"
 expect "preview" 0 "wrote" data preview --data "$both" --rows 2 --out "$work/sheet.png"
 [ -s "$work/sheet.png" ] || { echo "FAILED preview wrote nothing"; failures=$((failures + 1)); }
+frames="ccpd:$samples/ccpd"
+expect "verify frames" 0 "^14 frames, 0 violations" data verify --frames --data "$frames"
+expect "stats of frames" 0 "^14 frames with 14 plates" data stats --frames --data "$frames"
+expect "preview of frames" 0 "wrote" \
+  data preview --frames --data "$frames" --rows 2 --variants 2 --out "$work/frames.png"
+[ -s "$work/frames.png" ] || { echo "FAILED preview of frames wrote nothing"; failures=$((failures + 1)); }
+mkdir "$work/yolo" && cp "$samples/crops/皖AZG539.jpg" "$work/yolo/a.jpg"
+echo "0 0.5 0.5 0.8 0.8" > "$work/yolo/a.txt"
+expect "YOLO always is frames" 0 "^1 frames, 0 violations" data verify --data "yolo:$work/yolo"
+echo "0 1.5 0.5 0.8 0.8" > "$work/yolo/a.txt"
+expect "verify tells a plate outside" 1 "^annotation: .*a.txt line 1: .*outside the picture" \
+  data verify --data "yolo:$work/yolo"
+expect "plates and frames do not mix" 2 "" data verify --frames --data "$both"
 expect "cache" 0 "8 plates, packed" data cache --data "crops:$samples/crops" --out "$work/cache"
 for to in crops csv; do
   expect "convert to $to" 0 "wrote 22 plates" data convert --data "$both" --to $to --out "$work/$to"

@@ -42,6 +42,7 @@ const std::map<std::string, Names> kOwners = {
     {"protozero/", {"export", "train"}},  // ONNX files; TensorBoard events
     {"openvino/", {"export"}},
     {"boost/program_options", {"train"}},
+    {"boost/property_tree", {"data"}},
 };
 
 struct Include {

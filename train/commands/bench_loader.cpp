@@ -9,6 +9,8 @@
 
 #include "configs/error.h"
 #include "data/concat.h"
+#include "data/frames/frame_batches.h"
+#include "data/frames/open_frames.h"
 #include "data/loader.h"
 #include "data/pack.h"
 #include "train/commands/bench.h"
@@ -84,65 +86,104 @@ class TemporaryPack {
   std::filesystem::path file_;
 };
 
+struct LoaderBench {
+  std::string spec, region = "cn";
+  std::vector<std::string> ops;
+  LoaderOptions loading{.batch_size = 0, .workers = 0};
+  bool frames = false;
+  int64_t rounds = 9, size = 512;
+  double seconds = 0.5;
+
+  void add_to(po::options_description& options) {
+    options.add_options()("data", po::value(&spec),
+                          "SPEC; default synth:cn?count=512; of plates, anything but pack: is "
+                          "packed first")("region", po::value(&region)->default_value(region),
+                                          "region pack")(
+        "op", po::value(&ops),
+        "augmentation applied to every sample; repeat for more; default (corner_jitter) "
+        "brightness contrast saturation hue")("frames", po::bool_switch(&frames),
+                                              "whole frames to a detector's training views")(
+        "size", po::value(&size)->default_value(size), "side of such a view")(
+        "workers", po::value(&loading.workers)->default_value(loading.workers),
+        "loader threads; 0 = load in the calling thread")("batch", po::value(&loading.batch_size),
+                                                          "samples; default 128, of frames 16")(
+        "rounds", po::value(&rounds)->default_value(rounds), "measurements")(
+        "seconds", po::value(&seconds)->default_value(seconds), "of each measurement");
+  }
+
+  void complete() {
+    if (spec.empty()) spec = "synth:cn?count=512";
+    frames = frames || is_frame_spec(spec);
+    if (loading.batch_size == 0) loading.batch_size = frames ? 16 : 128;
+    require(rounds >= 1 && seconds > 0 && loading.batch_size >= 1 && loading.workers >= 0 &&
+                size >= 32 && size <= 4096,
+            "--rounds and --batch take 1 or more, --workers 0 or more, --seconds more than 0, "
+            "--size 32 to 4096");
+    if (ops.empty()) {
+      ops = {"brightness", "contrast", "saturation", "hue"};
+      if (!frames) ops.insert(ops.begin(), "corner_jitter");
+    }
+    if (frames) loading.size = {static_cast<int>(size), static_cast<int>(size)};
+  }
+
+  AugmentConfig augment() const {
+    AugmentConfig config;
+    for (const auto& op : ops) config.ops.push_back({op, 1.0, 1.0});
+    return config;
+  }
+
+  Rates run() const {
+    const auto pack_region = Region::load(region);
+    if (frames) {
+      Loader loader(make_frame_batches(open_frames(spec, pack_region, 1), pack_region, {},
+                                       augment(), loading),
+                    loading);
+      return measure(loader, rounds, seconds);
+    }
+    auto mix = open_mix(spec, pack_region, {}, 1);
+    std::unique_ptr<TemporaryPack> pack;
+    if (mix.parts.size() > 1 || !spec.starts_with("pack:")) {
+      pack = std::make_unique<TemporaryPack>(*concat(mix));
+      mix.parts = {{pack->open(), 1.0, "pack of " + spec}};
+    }
+    Loader loader(mix, pack_region, augment(), loading);
+    return measure(loader, rounds, seconds);
+  }
+};
+
 }  // namespace
 
 int bench_loader(const Args& args) {
-  std::string spec = "synth:cn?count=512", region_name = "cn", json;
-  std::vector<std::string> ops;
-  LoaderOptions loading;
-  loading.workers = 0;
-  int64_t rounds = 9;
-  double seconds = 0.5;
+  LoaderBench bench;
+  std::string json;
   po::options_description options("options");
-  options.add_options()("data", po::value(&spec)->default_value(spec),
-                        "SPEC; anything but pack: is packed first")(
-      "region", po::value(&region_name)->default_value(region_name), "region pack")(
-      "op", po::value(&ops),
-      "augmentation applied to every sample; repeat for more; default "
-      "corner_jitter brightness contrast saturation hue")(
-      "workers", po::value(&loading.workers)->default_value(loading.workers),
-      "loader threads; 0 = load in the calling thread")(
-      "batch", po::value(&loading.batch_size)->default_value(loading.batch_size), "samples")(
-      "rounds", po::value(&rounds)->default_value(rounds), "measurements")(
-      "seconds", po::value(&seconds)->default_value(seconds), "of each measurement")(
-      "json", po::value(&json), "write the numbers here; - is standard output");
+  bench.add_to(options);
+  options.add_options()("json", po::value(&json), "write the numbers here; - is standard output");
   po::variables_map values;
   const std::string usage =
-      "plateforge bench loader [--data SPEC]\n\nSamples per second and core from a pack to batches "
-      "of "
-      "94 x 24 with augmentation.";
+      "plateforge bench loader [--data SPEC] [--frames]\n\nSamples per second and core: from a "
+      "pack "
+      "to batches of 94 x 24 with augmentation, or from photographs to a detector's batches.";
   if (!parse_options(args, usage, options, values)) return 0;
-  require(rounds >= 1 && seconds > 0 && loading.batch_size >= 1 && loading.workers >= 0,
-          "--rounds and --batch take 1 or more, --workers 0 or more, --seconds more than 0");
-
-  if (ops.empty()) ops = {"corner_jitter", "brightness", "contrast", "saturation", "hue"};
-  AugmentConfig augment;
-  for (const auto& op : ops) augment.ops.push_back({op, 1.0, 1.0});
-  const auto region = Region::load(region_name);
-  auto mix = open_mix(spec, region, {}, 1);
-  std::unique_ptr<TemporaryPack> pack;
-  if (mix.parts.size() > 1 || !spec.starts_with("pack:")) {
-    pack = std::make_unique<TemporaryPack>(*concat(mix));
-    mix.parts = {{pack->open(), 1.0, "pack of " + spec}};
-  }
-  Loader loader(mix, region, augment, loading);
-  const auto rates = measure(loader, rounds, seconds);
+  bench.complete();
+  const auto rates = bench.run();
   const auto per_core = spread_of(rates.per_core), per_second = spread_of(rates.per_second);
 
   if (json != "-") {
     std::cout << std::fixed << std::setprecision(0)
               << "samples per second and core: " << per_core.median << " (" << per_core.min
-              << " to " << per_core.max << " in " << rounds << " rounds)\nsamples per second, "
-              << loading.workers << " workers: " << per_second.median << " (" << per_second.min
-              << " to " << per_second.max << ")\n";
+              << " to " << per_core.max << " in " << bench.rounds
+              << " rounds)\nsamples per second, " << bench.loading.workers
+              << " workers: " << per_second.median << " (" << per_second.min << " to "
+              << per_second.max << ")\n";
   }
   write_json(json, {{"samples_per_second_per_core", per_core.median},
                     {"samples_per_second_per_core_spread", to_json(per_core)},
                     {"samples_per_second", to_json(per_second)},
-                    {"workers", loading.workers},
-                    {"batch", loading.batch_size},
-                    {"ops", ops},
-                    {"data", spec}});
+                    {"workers", bench.loading.workers},
+                    {"batch", bench.loading.batch_size},
+                    {"ops", bench.ops},
+                    {"data", bench.spec}});
   return 0;
 }
 

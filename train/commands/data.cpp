@@ -1,4 +1,3 @@
-#include <chrono>
 #include <iostream>
 #include <opencv2/imgcodecs.hpp>
 
@@ -10,7 +9,8 @@
 #include "data/preview.h"
 #include "data/stats.h"
 #include "data/verify.h"
-#include "train/commands/commands.h"
+#include "train/commands/bench.h"
+#include "train/commands/data_frames.h"
 
 namespace po = boost::program_options;
 
@@ -22,6 +22,7 @@ struct Source {
   std::string spec, region = "cn";
   CropOptions crop;
   int64_t seed = 1, threads = 0;
+  bool frames = false;
 
   void add_to(po::options_description& options) {
     options.add_options()("data", po::value(&spec)->required(),
@@ -35,14 +36,41 @@ struct Source {
         "threads", po::value(&threads)->default_value(threads), "0 = all cores");
   }
 
+  // For the commands that look at frames too.
+  void add_frames_to(po::options_description& options) {
+    options.add_options()("frames", po::bool_switch(&frames),
+                          "whole frames of ccpd:DIR, for a detector; coco:FILE, voc:DIR and "
+                          "yolo:DIR always are frames");
+  }
+  bool is_frames() const { return frames || is_frame_spec(spec); }
+  FrameData frame_data() const {
+    return {spec, load_region(), static_cast<uint64_t>(seed), threads};
+  }
+
   Region load_region() const { return Region::load(region); }
   Mix open(const Region& pack, std::vector<Violation>* violations = nullptr) const {
     return open_mix(spec, pack, crop, static_cast<uint64_t>(seed), violations);
   }
 };
 
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+Verified verify_plate_data(const Source& source, const std::string& against,
+                           const VerifyOptions& verify) {
+  const auto region = source.load_region();
+  Verified result;
+  const auto append = [&](const std::vector<Violation>& found) {
+    result.violations.insert(result.violations.end(), found.begin(), found.end());
+  };
+  Mix mix;
+  result.index_seconds = seconds_of([&] { mix = source.open(region, &result.violations); });
+  result.samples = mix.size();
+  append(verify_plates(mix, region, verify));
+  if (!against.empty()) {
+    Source train = source;
+    train.spec = against;
+    std::vector<Violation> ignored;  // the training set is verified by its own call
+    append(verify_apart(mix, train.open(region, &ignored), verify));
+  }
+  return result;
 }
 
 int verify_data(const Args& args) {
@@ -51,6 +79,7 @@ int verify_data(const Args& args) {
   VerifyOptions verify;
   po::options_description options("options");
   source.add_to(options);
+  source.add_frames_to(options);
   options.add_options()("against", po::value(&against),
                         "training SPEC: also find its plates and pictures in --data")(
       "time-steps", po::value(&verify.time_steps)->default_value(verify.time_steps),
@@ -59,39 +88,32 @@ int verify_data(const Args& args) {
   po::variables_map values;
   const std::string usage =
       "plateforge data verify --data SPEC [--against SPEC]\n\nPrints everything that is wrong with "
-      "the plates; exit code 1 when there is anything.";
+      "the plates or frames; exit code 1 when there is anything.";
   if (!parse_options(args, usage, options, values)) return 0;
 
   verify.threads = source.threads;
-  const auto region = source.load_region();
-  std::vector<Violation> violations;
-  const auto start = std::chrono::steady_clock::now();
-  const auto mix = source.open(region, &violations);
-  const double index_seconds = seconds_since(start);
-  const auto append = [&](const std::vector<Violation>& found) {
-    violations.insert(violations.end(), found.begin(), found.end());
-  };
-  append(verify_plates(mix, region, verify));
-  if (!against.empty()) {
-    Source train = source;
-    train.spec = against;
-    std::vector<Violation> ignored;  // the training set is verified by its own call
-    append(verify_apart(mix, train.open(region, &ignored), verify));
-  }
+  const bool frames = source.is_frames();
+  require(!frames || against.empty(), "--against compares plates, not frames");
+  Verified found;
+  const double seconds = seconds_of([&] {
+    found = frames ? verify_frame_data(source.frame_data())
+                   : verify_plate_data(source, against, verify);
+  });
 
-  nlohmann::json report = {{"samples", mix.size()},
-                           {"index_seconds", index_seconds},
-                           {"seconds", seconds_since(start)},
+  nlohmann::json report = {{"samples", found.samples},
+                           {"index_seconds", found.index_seconds},
+                           {"seconds", seconds},
                            {"violations", nlohmann::json::array()}};
-  for (const auto& [kind, name, message] : violations) {
+  for (const auto& [kind, name, message] : found.violations) {
     report["violations"].push_back({{"kind", kind}, {"source", name}, {"message", message}});
     if (json != "-") std::cout << kind << ": " << message << '\n';
   }
   if (json != "-") {
-    std::cout << mix.size() << " plates, " << violations.size() << " violations\n";
+    std::cout << found.samples << (frames ? " frames, " : " plates, ") << found.violations.size()
+              << " violations\n";
   }
   write_json(json, report);
-  return violations.empty() ? 0 : 1;
+  return found.violations.empty() ? 0 : 1;
 }
 
 int stats_data(const Args& args) {
@@ -100,17 +122,30 @@ int stats_data(const Args& args) {
   bool no_sizes = false;
   po::options_description options("options");
   source.add_to(options);
+  source.add_frames_to(options);
   options.add_options()("no-sizes", po::bool_switch(&no_sizes), "do not open the pictures")(
       "json", po::value(&json), "write the counts here; - is standard output");
   po::variables_map values;
   const std::string usage =
-      "plateforge data stats --data SPEC\n\nCounts characters, lengths, layouts and sizes.";
+      "plateforge data stats --data SPEC\n\nCounts characters, lengths, layouts and sizes; of "
+      "frames, "
+      "plates and how they lie.";
   if (!parse_options(args, usage, options, values)) return 0;
+  if (source.is_frames()) return stats_frame_data(source.frame_data(), json);
   const auto region = source.load_region();
   const auto stats = data_stats(source.open(region), region, !no_sizes, source.threads);
   if (json != "-") std::cout << stats_table(stats);
   write_json(json, stats);
   return 0;
+}
+
+cv::Mat preview_plate_data(const Source& source, const std::string& config,
+                           PreviewOptions preview) {
+  const RunConfig run = config.empty() ? RunConfig{} : read_run_config(config);
+  const auto region = source.load_region();
+  preview.size = {static_cast<int>(run.model.width), static_cast<int>(run.model.height)};
+  preview.seed = static_cast<uint64_t>(source.seed);
+  return preview_sheet(source.open(region), region, run.augment, preview);
 }
 
 int preview_data(const Args& args) {
@@ -119,24 +154,23 @@ int preview_data(const Args& args) {
   PreviewOptions preview;
   po::options_description options("options");
   source.add_to(options);
+  source.add_frames_to(options);
   options.add_options()("config", po::value(&config), "take augmentation and input size from here")(
-      "rows", po::value(&preview.rows)->default_value(preview.rows), "plates")(
+      "rows", po::value(&preview.rows)->default_value(preview.rows), "plates or frames")(
       "variants", po::value(&preview.variants)->default_value(preview.variants),
       "augmented views of each")("out", po::value(&out)->default_value(out), "picture to write");
   po::variables_map values;
   const std::string usage =
       "plateforge data preview --data SPEC [--config F] [--out FILE.png]\n\nDraws plates before "
       "and "
-      "after augmentation with their labels.";
+      "after augmentation with their labels; of frames, their boxes and corners.";
   if (!parse_options(args, usage, options, values)) return 0;
   require(
       preview.rows >= 1 && preview.rows <= 500 && preview.variants >= 0 && preview.variants <= 50,
       "--rows takes 1 to 500 and --variants 0 to 50");
-  const RunConfig run = config.empty() ? RunConfig{} : read_run_config(config);
-  const auto region = source.load_region();
-  preview.size = {static_cast<int>(run.model.width), static_cast<int>(run.model.height)};
-  preview.seed = static_cast<uint64_t>(source.seed);
-  const auto sheet = preview_sheet(source.open(region), region, run.augment, preview);
+  const auto sheet = source.is_frames() ? preview_frame_data(source.frame_data(), config,
+                                                             preview.rows, preview.variants)
+                                        : preview_plate_data(source, config, preview);
   bool written = false;
   try {
     written = cv::imwrite(out, sheet);

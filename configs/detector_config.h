@@ -13,6 +13,7 @@ struct DetectorConfig {
   std::string backbone = "mnv4_conv_small";
   bool whole_backbone = false;
   std::vector<int64_t> strides = {8, 16, 32};
+  int64_t backbone_levels = 0;
   std::string neck = "bifpn";
   int64_t neck_channels = 64;
   int64_t neck_repeats = 3;
@@ -40,6 +41,10 @@ struct DetectorConfig {
       Anything{});
     v("strides", strides, "pixels between the locations of each level; each twice the one before",
       in_range(4, 128));
+    v("backbone_levels", backbone_levels,
+      "levels taken from the backbone, the coarser ones are made from its last; 0 = all it has, "
+      "which is up to stride 32",
+      in_range(0, 4));
     v("neck", neck, "what mixes the levels", one_of({"bifpn", "pafpn"}));
     v("neck_channels", neck_channels, "channels of every level behind the neck", in_range(8, 1024));
     v("neck_repeats", neck_repeats, "BiFPN cells", in_range(1, 16));

@@ -39,7 +39,8 @@ Order kept_first(const op::Slice& slice, int64_t channels) {
 bool keeps_order(const Node& node) {
   return std::visit(
       Overloaded{[](const op::MaxPool&) { return true; },
-                 [](const op::AveragePool&) { return true; }, [](const op::Relu&) { return true; },
+                 [](const op::AveragePool&) { return true; },
+                 [](const op::Upsample&) { return true; }, [](const op::Relu&) { return true; },
                  [](const op::Sigmoid&) { return true; }, [](const op::Tanh&) { return true; },
                  [](const op::Sqrt&) { return true; }, [](const op::Clamp&) { return true; },
                  [](const op::DynamicFakeQuantize&) { return true; },

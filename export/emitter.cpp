@@ -254,6 +254,7 @@ class Emitter {
             [&](const op::BatchNorm& o) { b.batch_normalization(out, edges(node), o.epsilon); },
             [&](const op::MaxPool& o) { b.max_pool(out, in(0), o); },
             [&](const op::AveragePool& o) { b.average_pool(out, in(0), o); },
+            [&](const op::Upsample& o) { b.resize_nearest(out, in(0), o.factor); },
             [&](const op::Mean& o) {
               const bool global =
                   o.keep_axes && o.axes == Shape{2, 3} && graph_.shape(node.inputs[0]).size() == 4;

@@ -100,6 +100,23 @@ Tensor average_pool(const Call& call) {
   return mean / pool(padded(torch::ones_like(call[0]), call, 0));
 }
 
+// Nearest by whole factors, each value where its block begins.
+Tensor resize(const Call& call) {
+  const auto expect = [&](const char* name, const std::string& value, const char* otherwise) {
+    const auto given = call.get<std::string>(name, otherwise);
+    require(given == value, name, " '", given, "' is not known; known: ", value);
+  };
+  expect("mode", "nearest", "nearest");
+  expect("coordinate_transformation_mode", "asymmetric", "half_pixel");
+  expect("nearest_mode", "floor", "round_prefer_floor");
+  const auto scales = call.integers(2);
+  require(call[2].eq(call[2].round()).all().item<bool>() && scales.size() == 4 && scales[0] == 1 &&
+              scales[1] == 1,
+          "only whole scales of the last two of four axes are known");
+  const Shape extents{call[0].size(2) * scales[2], call[0].size(3) * scales[3]};
+  return torch::upsample_nearest2d(call[0], extents);
+}
+
 Tensor reduce_mean(const Call& call) {  // axes are an attribute below opset 18
   const auto axes = call.has(1) ? call.integers(1) : call.list("axes", {});
   return call[0].mean(axes, call.get<int64_t>("keepdims", 1) != 0);
@@ -226,6 +243,7 @@ const std::map<std::string, Operator>& operators() {
       {"ReduceMean", reduce_mean},
       {"Relu", [](const Call& in) { return in[0].relu(); }},
       {"Reshape", reshape},
+      {"Resize", resize},
       {"Sigmoid", [](const Call& in) { return in[0].sigmoid(); }},
       {"Slice", slice},
       {"Softmax", [](const Call& in) { return in[0].softmax(in.get<int64_t>("axis", -1)); }},

@@ -25,7 +25,8 @@ bool multiplies(const OnnxNode& node) {
   return is_any(node, {"Conv", "Gemm", "MatMul", "ConvInteger", "MatMulInteger"});
 }
 bool passes_values(const OnnxNode& node) {
-  return is_any(node, {"MaxPool", "Slice", "Reshape", "Transpose", "Squeeze", "Unsqueeze"});
+  return is_any(node,
+                {"MaxPool", "Resize", "Slice", "Reshape", "Transpose", "Squeeze", "Unsqueeze"});
 }
 bool is_activation(const OnnxNode& node) { return is_any(node, {"Relu", "Clip"}); }
 

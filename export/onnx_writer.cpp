@@ -207,6 +207,17 @@ Edge OnnxBuilder::global_average_pool(const std::string& name, const Edge& x) {
   return append("GlobalAveragePool", name, {x});
 }
 
+// Scales with these attributes are what every runtime reads alike; the region of interest is left
+// out, which OpenCV 4.6 and TVM accept as an empty name.
+Edge OnnxBuilder::resize_nearest(const std::string& name, const Edge& x, const Shape& factor) {
+  const auto scales = torch::tensor(
+      {1.0F, 1.0F, static_cast<float>(factor.at(0)), static_cast<float>(factor.at(1))});
+  return append("Resize", name, {x, {""}, initializer(name + ".scales", scales)},
+                {{"mode", std::string("nearest")},
+                 {"coordinate_transformation_mode", std::string("asymmetric")},
+                 {"nearest_mode", std::string("floor")}});
+}
+
 Edge OnnxBuilder::reduce_mean(const std::string& name, const Edge& x, const op::Mean& mean) {
   std::map<std::string, OnnxAttribute> attributes{{"keepdims", int64_t{mean.keep_axes}}};
   if (model_.opset >= 18) {

@@ -36,6 +36,7 @@ class OnnxBuilder {
   Edge max_pool(const std::string& name, const Edge& x, const op::MaxPool& pool);
   Edge average_pool(const std::string& name, const Edge& x, const op::AveragePool& pool);
   Edge global_average_pool(const std::string& name, const Edge& x);
+  Edge resize_nearest(const std::string& name, const Edge& x, const Shape& factor);
   Edge reduce_mean(const std::string& name, const Edge& x, const op::Mean& mean);
   Edge slice(const std::string& name, const Edge& x, const op::Slice& slice);
   Edge concat(const std::string& name, const std::vector<Edge>& parts, int64_t axis);

@@ -24,8 +24,8 @@ Grid grid_of(const Node& node, const op::FakeQuantize& o) {
 
 // Every value of the result is a value of an input.
 bool moves_values(const Node& node) {
-  return node.as<op::MaxPool>() || node.as<op::Slice>() || node.as<op::Reshape>() ||
-         node.as<op::Permute>() || node.as<op::Concat>();
+  return node.as<op::MaxPool>() || node.as<op::Upsample>() || node.as<op::Slice>() ||
+         node.as<op::Reshape>() || node.as<op::Permute>() || node.as<op::Concat>();
 }
 
 // Walks the nodes once, knowing for each tensor so far the grid its values are on.

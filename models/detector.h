@@ -35,9 +35,13 @@ struct Anchors {
   torch::Tensor strides;             // [A] float
   std::vector<int64_t> level_sizes;  // anchors per level, sums to A
 };
-// Throws Error when height or width is no multiple of the largest stride, or when the config's
-// strides and anchor sizes differ in number.
+// A level of stride s has ceil(height / s) rows of ceil(width / s) locations, as many as the
+// network makes of an input of any size. Throws Error as check_levels() does.
 Anchors make_anchors(const DetectorConfig& config, int64_t height, int64_t width);
+
+// Throws Error for fewer than two strides, one that is not twice the one before, and another number
+// of anchor sizes than of strides.
+void check_levels(const DetectorConfig& config);
 
 // A plate found in a frame, pixels of the picture that the caller chose.
 struct Point {

@@ -23,14 +23,27 @@ constexpr auto kGraphKey = "graph";  // only where the network is a graph of its
 struct ConfigWriter {
   Json json = Json::object();
   template <class T, class Constraint>
-  void operator()(const char* key, const T& value, const char*, const Constraint&) {
-    json[key] = value;
+  void operator()(const char* key, T& value, const char*, const Constraint&) {
+    if constexpr (Section<T>) {
+      ConfigWriter section;
+      value.visit(section);
+      json[key] = std::move(section.json);
+    } else {
+      json[key] = value;
+    }
   }
 };
 
-void check(double value, const Range& range, const std::string& where) {
-  require(value >= range.low && value <= range.high, where, " = ", value, " is outside [",
+template <class T>
+requires(std::is_arithmetic_v<T>) void check(T value, const Range& range,
+                                             const std::string& where) {
+  const auto number = static_cast<double>(value);
+  require(number >= range.low && number <= range.high, where, " = ", value, " is outside [",
           range.low, ", ", range.high, "]");
+}
+template <class T>
+void check(const std::vector<T>& values, const Range& range, const std::string& where) {
+  for (const auto value : values) check(value, range, where);
 }
 void check(const std::string& value, const Choice& choice, const std::string& where) {
   for (const auto& allowed : choice.allowed)
@@ -44,28 +57,34 @@ void check(const T&, const Anything&, const std::string&) {}
 // file needs a newer program.
 struct ConfigReader {
   const Json& json;
-  std::string origin;
+  std::string origin, section;
   std::set<std::string> known = {};
 
   template <class T, class Constraint>
   void operator()(const char* key, T& value, const char*, const Constraint& constraint) {
     known.insert(key);
     if (!json.contains(key)) return;
-    const auto where = origin + ": " + kConfigKey + "." + key;
-    try {
-      value = json.at(key).template get<T>();
-    } catch (const Json::exception&) {
-      fail(where, " has the wrong type: ", json.at(key).dump());
+    const auto name = section + "." + key;
+    if constexpr (Section<T>) {
+      read_section(value, json.at(key), origin, name);
+    } else {
+      try {
+        value = json.at(key).template get<T>();
+      } catch (const Json::exception&) {
+        fail(origin, ": ", name, " has the wrong type: ", json.at(key).dump());
+      }
+      check(value, constraint, origin + ": " + name);
     }
-    if constexpr (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>)
-      check(static_cast<double>(value), constraint, where);
-    else
-      check(value, constraint, where);
   }
 
-  void finish() const {
-    for (const auto& [key, value] : json.items())
-      require(known.contains(key), origin, ": unknown key ", kConfigKey, ".", key);
+  template <class T>
+  static void read_section(T& value, const Json& table, const std::string& file,
+                           const std::string& name) {
+    require(table.is_object(), file, ": ", name, " in the metadata is not a JSON table");
+    ConfigReader reader{table, file, name};
+    value.visit(reader);
+    for (const auto& [key, content] : table.items())
+      require(reader.known.contains(key), file, ": unknown key ", name, ".", key);
   }
 };
 
@@ -77,11 +96,8 @@ std::string write_config(ModelConfig config) {
 
 ModelConfig parse_config(const std::string& text, const std::string& origin) {
   const auto json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  require(json.is_object(), origin, ": ", kConfigKey, " in the metadata is not a JSON table");
   ModelConfig config;
-  ConfigReader reader{json, origin};
-  config.visit(reader);
-  reader.finish();
+  ConfigReader::read_section(config, json, origin, kConfigKey);
   return config;
 }
 

@@ -54,7 +54,10 @@ void write_safetensors(const std::filesystem::path& path, const TensorDict& tens
 // Copies what fits by name and shape into the model (fine-tuning, another alphabet). Rows and
 // columns that count classes are moved by symbol, so shared characters keep their weights and new
 // ones start fresh; without a source region the file is taken to have the model's own alphabet.
-// Returns a report: how many classes are shared, then the tensors taken, fresh and skipped.
+// A file with the names of a detector's backbone alone (timm's MobileNetV4 state dictionaries, say)
+// goes into that, its first convolution turned from RGB to BGR: all of it, or Error naming the
+// tensor that is missing or has another shape; its classifier is left out. Returns a report: how
+// many classes are shared, then the tensors taken, fresh and skipped.
 std::string take_weights(Model& model, const TensorDict& tensors, const Region* source_region);
 
 }  // namespace plateforge

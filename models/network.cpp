@@ -8,6 +8,7 @@
 
 #include "configs/error.h"
 #include "models/lprnet.h"
+#include "models/scrfd.h"
 
 namespace plateforge {
 namespace {
@@ -20,6 +21,7 @@ struct NetworkKind {
 const std::map<std::string, NetworkKind>& networks() {
   static const std::map<std::string, NetworkKind> table = {
       {"lprnet", {make_lprnet, lprnet_time_steps}},
+      {"scrfd", {make_scrfd, scrfd_time_steps}},
   };
   return table;
 }

@@ -11,7 +11,8 @@
 namespace plateforge {
 
 // A network with one image input and one tensor output. Input: [N, 3, H, W] float,
-// (BGR - 127.5) / 128. A reader's output: [N, C, T] logits, class C-1 is the CTC blank.
+// (BGR - 127.5) / 128. A reader's output: [N, C, T] logits, class C-1 is the CTC blank. A
+// detector's: [N, A, K] as models/detector.h lays it out.
 class Network : public torch::nn::Module {
  public:
   virtual torch::Tensor forward(const torch::Tensor& images) = 0;
@@ -28,6 +29,7 @@ torch::Tensor normalize(const torch::Tensor& images);
 NetworkPtr make_network(const ModelConfig& config, int64_t num_classes, uint64_t seed = 0);
 
 // Output steps T of a reader for its configured input width; longest label that CTC can emit.
+// Throws Error for a detector.
 int64_t time_steps(const ModelConfig& config);
 
 // Fresh weights: convolutions and linear layers Kaiming-normal over their fan-in for ReLU (He et

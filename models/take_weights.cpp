@@ -1,8 +1,10 @@
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <sstream>
 #include <vector>
 
+#include "configs/error.h"
 #include "models/model_file.h"
 
 namespace plateforge {
@@ -94,15 +96,56 @@ void list(std::ostream& out, const char* label, const std::vector<std::string>& 
     for (const auto& name : names) out << (&name == names.data() ? ": " : ", ") << name;
 }
 
+// A file with the names of the network's backbone alone, as its publishers save it.
+const std::string kBackbone = "backbone.";
+bool is_backbone(const TensorDict& own, const TensorDict& tensors) {
+  const auto any_named = [&](const std::string& prefix) {
+    return std::any_of(tensors.begin(), tensors.end(),
+                       [&](const auto& item) { return own.contains(prefix + item.first); });
+  };
+  return !any_named("") && any_named(kBackbone);
+}
+
+// Published backbones see red, green, blue; ours blue, green, red. The convolution that reads the
+// picture is turned round.
+bool reads_colours(const torch::Tensor& weight) { return weight.dim() == 4 && weight.size(1) == 3; }
+
+// All of the backbone or nothing.
+std::string take_backbone(const TensorDict& own, const TensorDict& tensors) {
+  std::vector<std::pair<torch::Tensor, torch::Tensor>> pairs;
+  std::vector<std::string> taken, skipped;
+  for (const auto& [name, tensor] : own) {
+    if (!name.starts_with(kBackbone)) continue;
+    const auto given = tensors.find(name.substr(kBackbone.size()));
+    require(given != tensors.end(), "the weights lack '", name.substr(kBackbone.size()),
+            "', which the network's backbone has");
+    require(given->second.sizes() == tensor.sizes(), "'", given->first, "' is ",
+            given->second.sizes(), " in the weights, ", tensor.sizes(),
+            " in the network's backbone: another backbone's weights");
+    pairs.emplace_back(tensor, given->second);
+    taken.push_back(given->first);
+  }
+  for (auto& [target, source] : pairs)
+    target.copy_(reads_colours(source) ? source.flip(1) : source);
+  for (const auto& [name, tensor] : tensors)
+    if (!own.contains(kBackbone + name)) skipped.push_back(name);
+  std::ostringstream report;
+  report << "weights of a backbone, turned from RGB to BGR";
+  list(report, "taken", taken);
+  list(report, "skipped", skipped);
+  return report.str();
+}
+
 }  // namespace
 
 std::string take_weights(Model& model, const TensorDict& tensors, const Region* source_region) {
   const torch::NoGradGuard no_grad;
+  const auto own = state_dict(*model.network);
+  if (is_backbone(own, tensors)) return take_backbone(own, tensors);
   const auto& source = source_region != nullptr ? *source_region : model.region;
   const auto classes = match_classes(model.region, source);
   const ClassDimensions dimensions(model);
   std::vector<std::string> taken, fresh, skipped;
-  const auto own = state_dict(*model.network);
   for (const auto& [name, tensor] : own) {
     const auto found = tensors.find(name);
     const bool moved =

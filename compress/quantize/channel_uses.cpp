@@ -37,7 +37,8 @@ class Follower {
   bool follow(const Node& reader, TensorId tensor, const std::vector<int64_t>& channels,
               bool averaged) {
     const bool spatial = axis_ == 1 && graph_.shape(tensor).size() == 4;
-    if (reader.as<op::Relu>() || (spatial && reader.as<op::MaxPool>())) {
+    if (reader.as<op::Relu>() ||
+        (spatial && (reader.as<op::MaxPool>() || reader.as<op::Upsample>()))) {
       return follow(reader.output, channels, averaged);
     }
     if (spatial && reader.as<op::AveragePool>()) return follow(reader.output, channels, true);

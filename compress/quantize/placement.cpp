@@ -13,8 +13,8 @@ constexpr int64_t kFewestChannels = 16;  // ModelOpt's bound for TensorRT
 
 // Hands on values of its first input unchanged, so both sides can share a scale.
 bool passes_values(const Node& node) {
-  return node.as<op::MaxPool>() || node.as<op::Slice>() || node.as<op::Reshape>() ||
-         node.as<op::Permute>() || node.as<op::Identity>();
+  return node.as<op::MaxPool>() || node.as<op::Upsample>() || node.as<op::Slice>() ||
+         node.as<op::Reshape>() || node.as<op::Permute>() || node.as<op::Identity>();
 }
 
 bool is_residual_add(const Graph& graph, const Node& node) {

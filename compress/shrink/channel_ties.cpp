@@ -77,39 +77,40 @@ void ChannelTies::follow(const Node& node) {
     keep_axes();
     freeze(x, static_cast<size_t>(axis), node.name + " weighs them against each other");
   };
-  std::visit(
-      Overloaded{[&](const op::Conv& o) { follow_conv(o, node); },
-                 [&](const op::Linear&) { follow_linear(node); },
-                 [&](const op::MatMul&) { follow_product(node); },
-                 [&](const op::BatchNorm&) {
-                   keep_axes();
-                   for (size_t i = 1; i < node.inputs.size(); ++i)
-                     tie_axes(node.inputs[i], 0, y, kChannelAxis);
-                 },
-                 [&](const op::MaxPool&) { pool(); }, [&](const op::AveragePool&) { pool(); },
-                 [&](const op::Mean& o) { follow_mean(o, node); },
-                 [&](const op::Slice& o) { follow_slice(o, node); },
-                 [&](const op::Concat& o) { follow_concat(o, node); },
-                 [&](const op::Reshape&) { follow_reshape(node); },
-                 [&](const op::Permute& o) {
-                   for (size_t axis = 0; axis < o.order.size(); ++axis)
-                     tie_axes(y, axis, x, static_cast<size_t>(o.order[axis]));
-                 },
-                 [&](const op::Softmax& o) { softmax(o.axis); },
-                 [&](const op::LogSoftmax& o) { softmax(o.axis); },
-                 [&](const op::FakeQuantize& o) {
-                   keep_axes();
-                   for (const auto i : {1, 2})
-                     if (o.axis >= 0)
-                       tie_axes(node.inputs[static_cast<size_t>(i)], 0, y,
-                                static_cast<size_t>(o.axis));
-                 },
-                 [&](const op::Add&) { follow_broadcast(node); },
-                 [&](const op::Subtract&) { follow_broadcast(node); },
-                 [&](const op::Multiply&) { follow_broadcast(node); },
-                 [&](const op::Divide&) { follow_broadcast(node); },
-                 [&](const auto&) { keep_axes(); }},  // one input, element by element
-      node.op);
+  std::visit(Overloaded{[&](const op::Conv& o) { follow_conv(o, node); },
+                        [&](const op::Linear&) { follow_linear(node); },
+                        [&](const op::MatMul&) { follow_product(node); },
+                        [&](const op::BatchNorm&) {
+                          keep_axes();
+                          for (size_t i = 1; i < node.inputs.size(); ++i)
+                            tie_axes(node.inputs[i], 0, y, kChannelAxis);
+                        },
+                        [&](const op::MaxPool&) { pool(); },
+                        [&](const op::AveragePool&) { pool(); },
+                        [&](const op::Upsample&) { pool(); },
+                        [&](const op::Mean& o) { follow_mean(o, node); },
+                        [&](const op::Slice& o) { follow_slice(o, node); },
+                        [&](const op::Concat& o) { follow_concat(o, node); },
+                        [&](const op::Reshape&) { follow_reshape(node); },
+                        [&](const op::Permute& o) {
+                          for (size_t axis = 0; axis < o.order.size(); ++axis)
+                            tie_axes(y, axis, x, static_cast<size_t>(o.order[axis]));
+                        },
+                        [&](const op::Softmax& o) { softmax(o.axis); },
+                        [&](const op::LogSoftmax& o) { softmax(o.axis); },
+                        [&](const op::FakeQuantize& o) {
+                          keep_axes();
+                          for (const auto i : {1, 2})
+                            if (o.axis >= 0)
+                              tie_axes(node.inputs[static_cast<size_t>(i)], 0, y,
+                                       static_cast<size_t>(o.axis));
+                        },
+                        [&](const op::Add&) { follow_broadcast(node); },
+                        [&](const op::Subtract&) { follow_broadcast(node); },
+                        [&](const op::Multiply&) { follow_broadcast(node); },
+                        [&](const op::Divide&) { follow_broadcast(node); },
+                        [&](const auto&) { keep_axes(); }},  // one input, element by element
+             node.op);
 }
 
 // Of G groups, group g reads I / G inputs and makes O / G outputs; in one group each output reads

@@ -9,6 +9,10 @@ namespace plateforge {
 // (x - mean) / sqrt(variance + eps) * weight + bias over the last axes (arXiv 1607.06450)
 TensorId layer_norm(AtenCall& call);
 
+// (x - mean) / sqrt(variance + eps) * weight + bias over each group of channels of [N, C, ...]
+// (arXiv 1803.08494)
+TensorId group_norm(AtenCall& call);
+
 // x * sigmoid(x)
 TensorId silu(AtenCall& call);
 

@@ -72,6 +72,18 @@ TensorId adaptive_average_pool(AtenCall& call) {
   return call.emit(op::AveragePool{kernel, kernel, {0, 0}, true}, {x});
 }
 
+// Only by whole factors; anything else is one of them and a slice.
+TensorId upsample(AtenCall& call) {
+  const auto x = call.tensor(call.has("self") ? "self" : "input");
+  op::Upsample upsample;
+  for (const size_t axis : {2, 3}) {
+    const auto from = call.shape(x).at(axis), to = call.shape().at(axis);
+    call.expect(to % from == 0, "up-sampling by a factor that is not whole");
+    upsample.factor.push_back(to / from);
+  }
+  return call.emit(upsample, {x});
+}
+
 TensorId mean(AtenCall& call) {
   const auto x = call.tensor("self");
   const auto rank = static_cast<int64_t>(call.shape(x).size());
@@ -329,6 +341,7 @@ const std::map<std::string, AtenHandler>& aten_table() {
       {"aten::dropout", identity},
       {"aten::feature_dropout", identity},
       {"aten::flatten", reshape},
+      {"aten::group_norm", group_norm},
       {"aten::hardswish", hard_swish},
       {"aten::hardtanh", clamp},
       {"aten::layer_norm", layer_norm},
@@ -358,6 +371,7 @@ const std::map<std::string, AtenHandler>& aten_table() {
       {"aten::to", to},
       {"aten::transpose", transpose},
       {"aten::unsqueeze", reshape},
+      {"aten::upsample_nearest2d", upsample},
       {"aten::view", reshape},
   };
   return table;

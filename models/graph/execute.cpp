@@ -43,6 +43,10 @@ Tensor execute(const Op& op, const Inputs& in) {
             return torch::avg_pool2d(in[0], o.kernel, o.stride, o.padding, /*ceil_mode=*/false,
                                      o.count_padding);
           },
+          [&](const op::Upsample& o) {
+            const Shape extents{in[0].size(2) * o.factor[0], in[0].size(3) * o.factor[1]};
+            return torch::upsample_nearest2d(in[0], extents);
+          },
           [&](const op::Mean& o) { return in[0].mean(o.axes, o.keep_axes); },
           [&](const op::Slice& o) { return in[0].slice(o.axis, o.start, o.stop, o.step); },
           [&](const op::Concat& o) { return torch::cat(in, o.axis); },

@@ -65,6 +65,15 @@ struct AveragePool {  // x
   }
 };
 
+struct Upsample {  // x [N, C, H, W]; every value becomes factor[0] rows of factor[1]
+  static constexpr const char* kName = "upsample";
+  Shape factor;
+  template <class V>
+  void visit(V&& v) {
+    v("factor", factor);
+  }
+};
+
 struct Mean {  // x
   static constexpr const char* kName = "mean";
   Shape axes;  // ascending, never negative
@@ -182,11 +191,11 @@ PLATEFORGE_PLAIN_OP(Divide, "div")
 
 // Everything that handles operations is a std::visit over this, so a new one is a compile error
 // wherever it was forgotten.
-using Op =
-    std::variant<op::Conv, op::Linear, op::MatMul, op::BatchNorm, op::MaxPool, op::AveragePool,
-                 op::Mean, op::Slice, op::Concat, op::Reshape, op::Permute, op::Clamp, op::Softmax,
-                 op::LogSoftmax, op::Identity, op::Relu, op::Sigmoid, op::Tanh, op::Sqrt, op::Add,
-                 op::Subtract, op::Multiply, op::Divide, op::FakeQuantize, op::DynamicFakeQuantize>;
+using Op = std::variant<op::Conv, op::Linear, op::MatMul, op::BatchNorm, op::MaxPool,
+                        op::AveragePool, op::Upsample, op::Mean, op::Slice, op::Concat, op::Reshape,
+                        op::Permute, op::Clamp, op::Softmax, op::LogSoftmax, op::Identity, op::Relu,
+                        op::Sigmoid, op::Tanh, op::Sqrt, op::Add, op::Subtract, op::Multiply,
+                        op::Divide, op::FakeQuantize, op::DynamicFakeQuantize>;
 
 // Lambdas as one visitor.
 template <class... Lambdas>

@@ -12,6 +12,7 @@
 #include "export/runtimes.h"
 #include "models/graph/trace.h"
 #include "models/model_file.h"
+#include "tests/support/detectors.h"
 #include "tests/support/min_max.h"
 #include "tests/support/small_nets.h"
 
@@ -23,9 +24,12 @@ struct Case {
   std::string name;
   NetworkPtr network;
   int64_t height, width;
+  bool deep = false;  // only its norms are random, and fewer forms of it are written
 };
 
 NetworkPtr lprnet(const ModelConfig& config) { return make_network(config, 68); }
+
+NetworkPtr detector(const char* name) { return make_network(small_detectors().at(name), 0, 9); }
 
 ModelConfig narrow() {
   ModelConfig config;
@@ -45,7 +49,10 @@ std::vector<Case> cases() {
           {"lprnet-t88", lprnet(wide_head()), 24, 94},
           {"odd-channels", std::make_shared<ContextCnn>(7), 13, 21},
           {"odd-everything", std::make_shared<ContextCnn>(5), 9, 19},
-          {"plain", std::make_shared<PlainCnn>(), 12, 20}};
+          {"plain", std::make_shared<PlainCnn>(), 12, 20},
+          {"detector-mnv4", detector("mnv4"), 64, 96, true},
+          {"detector-hybrid", detector("hybrid"), 51, 75, true},
+          {"detector-500m", detector("500m"), 64, 64, true}};
 }
 
 // How a case is written: `declared` is the batch in the file, -1 = open.
@@ -53,6 +60,13 @@ struct Form {
   std::string profile;
   int64_t batch = 1, declared = 1, opset = 13;
 };
+
+std::vector<Form> forms(const Case& item) {
+  if (item.deep) return {{"fp32", 1, 1}, {"fp32", 2, -1}, {"fp32", 1, 1, 18}};
+  return {{"fp32", 1, 1},         {"fp32", 3, 3},     {"fp32", 2, -1},      {"fp16", 1, 1},
+          {"int8-u8", 1, 1},      {"int8-u8", 2, -1}, {"int8-s8", 1, 1},    {"int8-dynamic", 1, 1},
+          {"int8-weights", 1, 1}, {"fp32", 1, 1, 18}, {"int8-u8", 1, 1, 21}};
+}
 
 void write_case(const Case& item, const Form& form, const std::filesystem::path& folder) {
   const auto images = torch::randn({form.batch, 3, item.height, item.width});
@@ -93,14 +107,9 @@ int main(int argc, char** argv) {
   const torch::NoGradGuard no_grad;
   std::filesystem::create_directories(argv[1]);
   for (const auto& item : cases()) {
-    randomize(*item.network, 11);
+    item.deep ? randomize_norms(*item.network, 11) : randomize(*item.network, 11);
     item.network->eval();
-    for (const auto& form :
-         {Form{"fp32", 1, 1}, Form{"fp32", 3, 3}, Form{"fp32", 2, -1}, Form{"fp16", 1, 1},
-          Form{"int8-u8", 1, 1}, Form{"int8-u8", 2, -1}, Form{"int8-s8", 1, 1},
-          Form{"int8-dynamic", 1, 1}, Form{"int8-weights", 1, 1}, Form{"fp32", 1, 1, 18},
-          Form{"int8-u8", 1, 1, 21}})
-      write_case(item, form, argv[1]);
+    for (const auto& form : forms(item)) write_case(item, form, argv[1]);
   }
   write_bundles(std::filesystem::path(argv[1]) / "bundles");
 }

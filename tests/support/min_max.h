@@ -62,8 +62,9 @@ class MinMaxQuantizer {
   // The tensor that what is only pooled, sliced or reshaped comes from.
   TensorId source(TensorId id) const {
     const auto* node = graph_.producer(id);
-    const bool passes = node && (node->as<op::MaxPool>() || node->as<op::Slice>() ||
-                                 node->as<op::Reshape>() || node->as<op::Permute>());
+    const bool passes =
+        node && (node->as<op::MaxPool>() || node->as<op::Upsample>() || node->as<op::Slice>() ||
+                 node->as<op::Reshape>() || node->as<op::Permute>());
     return passes ? source(node->inputs[0]) : id;
   }
   TensorId activated(TensorId id) const {

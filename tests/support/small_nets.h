@@ -19,6 +19,20 @@ inline void randomize(torch::nn::Module& module, uint64_t seed) {
   }
 }
 
+// Random BatchNorm layers alone: deep networks keep the size of their activations.
+inline void randomize_norms(torch::nn::Module& module, uint64_t seed) {
+  torch::manual_seed(seed);
+  const torch::NoGradGuard no_grad;
+  for (const auto& layer : module.modules()) {
+    auto* norm = layer->as<torch::nn::BatchNorm2d>();
+    if (!norm) continue;
+    norm->weight.uniform_(0.5, 1.5);
+    norm->bias.uniform_(-0.5, 0.5);
+    norm->running_mean.uniform_(-0.5, 0.5);
+    norm->running_var.uniform_(0.5, 2.0);
+  }
+}
+
 // conv, batch norm, relu, pooling, dropout, linear: what any plain classifier has.
 class PlainCnn : public Network {
  public:
@@ -151,6 +165,23 @@ class StridedCnn : public Network {
     return head(torch::cat({tap, flow}, 1)).mean(2);
   }
   torch::nn::Conv2d stem{nullptr}, inner{nullptr}, head{nullptr};
+};
+
+// Two levels of a feature pyramid: what a pooled map becomes is added to the map, up-sampled.
+class PyramidCnn : public Network {
+ public:
+  PyramidCnn() {
+    namespace nn = torch::nn;
+    fine = register_module("fine", nn::Conv2d(nn::Conv2dOptions(3, 8, 3).padding(1)));
+    coarse = register_module("coarse", nn::Conv2d(nn::Conv2dOptions(8, 8, 1)));
+    head = register_module("head", nn::Conv2d(nn::Conv2dOptions(8, 5, 1)));
+  }
+  torch::Tensor forward(const torch::Tensor& images) override {
+    const auto x = torch::relu(fine(images));
+    const auto y = torch::relu(coarse(torch::max_pool2d(x, 2)));
+    return head(torch::relu(x + torch::upsample_nearest2d(y, {2 * y.size(2), 2 * y.size(3)})));
+  }
+  torch::nn::Conv2d fine{nullptr}, coarse{nullptr}, head{nullptr};
 };
 
 // A convolution in two groups.

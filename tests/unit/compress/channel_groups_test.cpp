@@ -53,6 +53,15 @@ TEST(ChannelGroups, SumsTieTheirOperands) {
   EXPECT_EQ(c.kept(plan, "head.weight", 0).size(), 5U);
 }
 
+TEST(ChannelGroups, PassThroughUpSampling) {
+  PyramidCnn network;
+  const Case c(network);
+  EXPECT_EQ(c.text(), "fine 8, head 5 fixed");  // the sum ties both levels
+  const ChannelPlan plan = {{2, 3, 7}, {0, 1, 2, 3, 4}};
+  EXPECT_EQ(c.kept(plan, "coarse.weight", 0), (Indices{2, 3, 7}));
+  EXPECT_EQ(c.kept(plan, "head.weight", 1), (Indices{2, 3, 7}));
+}
+
 TEST(ChannelGroups, ConcatenationKeepsOffsetsAndFlatteningBlocks) {
   BranchCnn network;
   const Case c(network);

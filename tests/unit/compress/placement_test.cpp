@@ -43,6 +43,12 @@ TEST(Placement, U8QuantisesResidualAdds) {
             "images | relu | relu_2 | second | relu_3 | head");
 }
 
+TEST(Placement, UpSampledTensorsKeepTheirScale) {
+  PyramidCnn network;
+  EXPECT_EQ(groups(deployed(network), QuantProfile::int8_u8),
+            "images | relu max_pool | relu_2 upsample | relu_3 | head");
+}
+
 TEST(Placement, S8QuantisesWhatLayersReadAndTheResidualBranch) {
   ShortcutCnn network;
   const auto graph = deployed(network);

@@ -8,6 +8,8 @@
 #include "export/onnx_reader.h"
 #include "export/onnx_writer.h"
 #include "models/graph/trace.h"
+#include "tests/support/detectors.h"
+#include "tests/support/problem.h"
 #include "tests/support/small_nets.h"
 
 namespace plateforge {
@@ -63,6 +65,43 @@ TEST(Onnx, InterpreterRunsTheFileLikeTheNetwork) {
       }
     }
   }
+}
+
+TEST(Onnx, InterpreterRunsDetectorsLikeTheNetworks) {
+  const torch::NoGradGuard no_grad;
+  for (const auto& [name, config] : small_detectors()) {
+    const auto network = make_network(config, 0, 4);
+    randomize_norms(*network, 5);
+    network->eval();
+    for (const int64_t height : {64, 51}) {
+      const auto images = torch::randn({1, 3, height, 96});
+      const auto file = encode_onnx(exported(*network, {1, 3, height, 96}));
+      const OnnxInterpreter interpreter(decode_onnx(file, "file"), "file");
+      const auto expected = network->forward(images), got = interpreter.run(images);
+      ASSERT_EQ(expected.sizes(), got.sizes()) << name;
+      EXPECT_LT((expected - got).abs().max().item<float>(),
+                1e-4F * expected.abs().max().item<float>())
+          << name;
+    }
+  }
+}
+
+// What other writers may say of it is refused, not computed wrongly.
+TEST(Onnx, ResizeIsNearestByWholeFactors) {
+  const auto problem = [](const Shape& factor, const char* attribute) {
+    OnnxBuilder builder;
+    const auto x = builder.input("x", {1, 1, 2, 2});
+    builder.output(builder.resize_nearest("y", x, factor), {1, 1, 4, 2});
+    auto model = std::move(builder.model());
+    if (*attribute) model.nodes[0].attributes.erase(attribute);
+    model.initializers[0].second[2] += attribute[0] ? 0 : 0.5;
+    return problem_of([&] { OnnxInterpreter(model, "file").run(torch::zeros({1, 1, 2, 2})); });
+  };
+  EXPECT_EQ(problem({2, 1}, "mode"), "");  // nearest is the default
+  EXPECT_NE(problem({2, 1}, "coordinate_transformation_mode").find("half_pixel"),
+            std::string::npos);
+  EXPECT_NE(problem({2, 1}, "nearest_mode").find("round_prefer_floor"), std::string::npos);
+  EXPECT_NE(problem({2, 1}, "").find("whole scales"), std::string::npos);
 }
 
 std::string error_of(const std::string& bytes) {

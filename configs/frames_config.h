@@ -10,6 +10,7 @@ namespace plateforge {
 // How a photograph becomes a detector's training input: a random square of it (SCRFD,
 // arXiv 2105.04714), turned and tilted in the same resampling. Photometric ops are `augment`'s.
 struct FramesConfig {
+  int64_t size = 0;
   std::vector<double> crop_scales = {0.3, 0.45, 0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0};
   double rotate = 10;
   double perspective = 0.04;
@@ -21,6 +22,10 @@ struct FramesConfig {
 
   template <class V>
   void visit(V& v) {
+    v("size", size,
+      "side of a training input, pixels; 0 = that of the network's input, whose scale smaller "
+      "squares keep",
+      in_range(0, 4096));
     v("crop_scales", crop_scales, "sides of the square to draw from, in short sides of the picture",
       in_range(0.05, 8.0));
     v("rotate", rotate, "turns the square by up to this many degrees to either side",

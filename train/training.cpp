@@ -94,7 +94,8 @@ Training open_detector(const RunConfig& config, const Region& region, torch::Dev
   const auto val = val_loader_options(config);
   training.val = std::make_unique<Loader>(
       make_frame_batches(data.val, region, config.frames, {.strength = 0, .ops = {}}, val), val);
-  const auto train = train_loader_options(config);
+  auto train = train_loader_options(config);
+  if (const auto side = static_cast<int>(config.frames.size); side > 0) train.size = {side, side};
   training.train = std::make_unique<Loader>(
       make_frame_batches(data.train, region, config.frames, config.augment, train), train);
   training.task = std::make_unique<DetectorTask>(

@@ -192,6 +192,7 @@ Batch rows(const Batch& batch, int64_t first, int64_t count) {
   part.target_lengths = batch.target_lengths.slice(0, first, first + count);
   part.texts = cut(batch.texts);
   part.sources = cut(batch.sources);
+  part.letterboxes = cut(batch.letterboxes);
   return part;
 }
 

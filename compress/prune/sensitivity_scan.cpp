@@ -57,7 +57,10 @@ class Record {
 std::string curve_text(const LayerCurve& curve) {
   std::string text = "sensitivity of " + curve.layer + ":";
   for (size_t i = 0; i < curve.ratios.size(); ++i)
-    text += " " + number(100 * curve.ratios[i]) + "% " + number(curve.increases[i]);
+    text.append(" ")
+        .append(number(100 * curve.ratios[i]))
+        .append("% ")
+        .append(number(curve.increases[i]));
   return text;
 }
 

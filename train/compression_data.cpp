@@ -37,9 +37,9 @@ Batch on_device(Batch batch, torch::Device device) {
 }
 
 std::vector<Batch> all_batches(const Exam& exam, int64_t batch_size) {
-  const auto loader = exam.open(batch_size);
+  auto loader = exam.open(batch_size);
   std::vector<Batch> batches;
-  while (auto batch = loader->next()) batches.push_back(std::move(*batch));
+  while (auto batch = loader.next()) batches.push_back(std::move(*batch));
   return batches;
 }
 
@@ -63,9 +63,9 @@ Quality quality_of(Network& network, const Exam& exam, const std::vector<Batch>&
 std::vector<Batch> all_samples(const Exam& exam) { return all_batches(exam, kManyAtOnce); }
 
 std::vector<torch::Tensor> network_inputs(const Exam& exam) {
-  const auto loader = exam.open(kBatch);
+  auto loader = exam.open(kBatch);
   std::vector<torch::Tensor> inputs;
-  while (const auto batch = loader->next()) inputs.push_back(normalize(batch->images));
+  while (const auto batch = loader.next()) inputs.push_back(normalize(batch->images));
   return inputs;
 }
 

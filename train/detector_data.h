@@ -1,5 +1,6 @@
 #pragma once
 
+#include "configs/region.h"
 #include "configs/run_config.h"
 #include "data/frame.h"
 

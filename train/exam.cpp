@@ -35,9 +35,7 @@ class PlateExam final : public Exam {
 
   int64_t size() const override { return mix_.size(); }
   AnswerNames names() const override { return {"plates", metric_, "same_text"}; }
-  std::unique_ptr<Loader> open(int64_t batch_size) const override {
-    return std::make_unique<Loader>(plain_loader(mix_, model_, batch_size));
-  }
+  Loader open(int64_t batch_size) const override { return plain_loader(mix_, model_, batch_size); }
   ExamPtr draw(int64_t count, uint64_t seed) const override {
     const auto all = concat(mix_);
     return std::make_shared<PlateExam>(
@@ -104,8 +102,8 @@ class FrameExam final : public Exam {
 
   int64_t size() const override { return mix_.size(); }
   AnswerNames names() const override { return {"frames", metric_, "same_boxes"}; }
-  std::unique_ptr<Loader> open(int64_t batch_size) const override {
-    return std::make_unique<Loader>(plain_frame_loader(mix_, model_, batch_size));
+  Loader open(int64_t batch_size) const override {
+    return plain_frame_loader(mix_, model_, batch_size);
   }
   ExamPtr draw(int64_t count, uint64_t seed) const override {
     const auto all = concat(mix_);

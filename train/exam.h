@@ -23,7 +23,7 @@ class Exam {
   // What messages call the samples, and JSON the metric and the share of equal answers.
   virtual AnswerNames names() const = 0;
   // The samples in order as the network takes them, without augmentation.
-  virtual std::unique_ptr<Loader> open(int64_t batch_size) const = 0;
+  virtual Loader open(int64_t batch_size) const = 0;
   // `count` of the samples (all when there are fewer), drawn without repeats by the seed.
   virtual std::shared_ptr<const Exam> draw(int64_t count, uint64_t seed) const = 0;
   // Mean training loss of a batch's outputs, scalar, differentiable. All on one device.
@@ -36,8 +36,8 @@ class Exam {
 using ExamPtr = std::shared_ptr<const Exam>;
 
 struct ExamOptions {
-  CropOptions crop;    // readers: how a frame becomes a plate
-  std::string metric;  // empty: exact_match, iou70
+  CropOptions crop = {};    // readers: how a frame becomes a plate
+  std::string metric = {};  // empty: exact_match, iou70
 };
 
 // Opens a SPEC for a model. A reader's score of a plate is its metric (a key of ReaderMetrics,

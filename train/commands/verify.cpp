@@ -15,7 +15,7 @@ namespace plateforge {
 namespace {
 
 ImageStream stream(const ExamPtr& exam) {
-  const std::shared_ptr<Loader> loader = exam->open(LoaderOptions().batch_size);
+  const std::shared_ptr<Loader> loader(new Loader(exam->open(LoaderOptions().batch_size)));
   return [exam, loader]() -> std::optional<JudgedImages> {
     auto batch = loader->next();
     if (!batch) return std::nullopt;
@@ -30,10 +30,10 @@ ImageStream stream(const ExamPtr& exam) {
 // For programs outside, what the runtimes are given: `images` [N, 3, H, W] float as the network
 // takes them, and in the metadata `texts`, a JSON list of N.
 void write_plates(const Exam& exam, const std::filesystem::path& file) {
-  const auto loader = exam.open(LoaderOptions().batch_size);
+  auto loader = exam.open(LoaderOptions().batch_size);
   std::vector<torch::Tensor> images;
   std::vector<std::string> texts;
-  while (const auto batch = loader->next()) {
+  while (const auto batch = loader.next()) {
     images.push_back(normalize(batch->images));
     texts.insert(texts.end(), batch->texts.begin(), batch->texts.end());
   }

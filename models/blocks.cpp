@@ -45,7 +45,7 @@ Tensor activate(const Tensor& x, Activation activation) {
 Tensor ConvNorm::operator()(const Tensor& x) const {
   const auto y = ops::convolution(*conv.ptr(), x);
   if (activation == Activation::relu) return ops::batch_norm_relu(*norm.ptr(), y);
-  return activate(norm.ptr()->forward(y), activation);
+  return activate(ops::batch_norm(*norm.ptr(), y), activation);
 }
 
 ConvNorm add_conv_norm(nn::Module& owner, const ConvSpec& spec, Activation activation,

@@ -13,6 +13,9 @@ using torch::Tensor;
 constexpr int64_t kGroups = 32;
 constexpr double kConvStd = 0.01;
 constexpr double kScoreBias = -4.595;  // its sigmoid is 0.01: nearly all anchors are background
+// Strides from the centre to each side at first, where the network says it plainly. A box turned
+// inside out overlaps nothing, and its gradient would not say which way to go.
+constexpr double kFirstDistance = 2;
 
 ConvSpec output_spec(const DetectorConfig& config, int64_t values) {
   const auto in = config.head_depth > 0 ? config.head_channels : config.neck_channels;
@@ -92,6 +95,7 @@ void HeadBranch::initialize(at::Generator& generator) {
   for (const auto& layer : modules())
     if (auto* conv = layer->as<nn::Conv2d>()) conv->weight.normal_(0.0, kConvStd, generator);
   score_->bias.fill_(kScoreBias);
+  if (output_.bins == 1) box_->bias.fill_(kFirstDistance);
 }
 
 ScrfdHead::ScrfdHead(const DetectorConfig& config) {

@@ -54,7 +54,7 @@ class ScrfdHead : public torch::nn::Module {
   explicit ScrfdHead(const DetectorConfig& config);
   // A map per level, finest first -> [N, A, K] as models/detector.h lays it out.
   torch::Tensor forward(const std::vector<torch::Tensor>& maps);
-  // Convolutions N(0, 0.01), scores start at 0.01 (bias -4.595).
+  // Convolutions N(0, 0.01), scores start at 0.01 (bias -4.595), plain distances at two strides.
   void initialize(at::Generator& generator);
 
  private:

@@ -12,30 +12,39 @@ struct Moments {
   std::vector<double> mean, variance;  // biased
 };
 
+// See for_row_groups().
+template <int64_t Rows, class T>
+void add_row(const T* __restrict x, int64_t channels, const float* __restrict origin,
+             float* __restrict sum, float* __restrict squares) {
+  for (int64_t c = 0; c < channels; ++c) {
+    float total = 0, total_squares = 0;
+#pragma GCC unroll 4
+    for (int64_t row = 0; row < Rows; ++row) {
+      const float d = load(x[row * channels + c]) - origin[c];
+      total += d;
+      total_squares += d * d;
+    }
+    sum[c] += total;
+    squares[c] += total_squares;
+  }
+}
+
 // Sums are taken of x minus the first row, so that a large mean does not cancel the variance away.
 template <class T>
 Moments moments(const T* x, int64_t rows, int64_t channels) {
-  std::vector<float> shift;
-  for (int64_t c = 0; c < channels; ++c) shift.push_back(load(x[c]));
-  const float* __restrict origin = shift.data();
+  std::vector<float> origin;
+  for (int64_t c = 0; c < channels; ++c) origin.push_back(load(x[c]));
   const auto add = [&](int64_t begin, int64_t end, ChannelSums& sums) {
-    float* __restrict sum = sums.first();
-    float* __restrict squares = sums.second();
-    for (int64_t row = begin; row < end; ++row) {
-      const T* __restrict in = x + row * channels;
-      for (int64_t c = 0; c < channels; ++c) {
-        const float d = load(in[c]) - origin[c];
-        sum[c] += d;
-        squares[c] += d * d;
-      }
-    }
+    for_row_groups(begin, end, [&]<int64_t Rows>(int64_t row) {
+      add_row<Rows>(x + row * channels, channels, origin.data(), sums.first(), sums.second());
+    });
   };
   const auto sums = sum_chunks(rows, channels, folding(add));
   Moments result;
   const auto count = static_cast<double>(rows);
-  for (size_t c = 0; c < shift.size(); ++c) {
+  for (size_t c = 0; c < origin.size(); ++c) {
     const double moved = sums.first(c) / count;
-    result.mean.push_back(static_cast<double>(shift[c]) + moved);
+    result.mean.push_back(static_cast<double>(origin[c]) + moved);
     result.variance.push_back(std::max(0.0, sums.second(c) / count - moved * moved));
   }
   return result;

@@ -9,8 +9,8 @@
 #include "models/ops/rows.h"
 
 // Batch normalisation in parts, for the fused kernels that end in it: what the statistics give, and
-// what the gradient of the input needs. Letters: x input, y = relu(x scale + offset) output,
-// g = dy where y > 0.
+// what the gradient of the input needs. Letters: x input, y = x scale + offset output, g = dy; with a
+// ReLU after it (Relu), y is what the ReLU makes of that and g = dy where y > 0.
 namespace plateforge::ops {
 
 // Two sums per channel. Float while fold() is called every few hundred rows, double beyond.
@@ -58,6 +58,16 @@ auto folding(const Add& add) {
   };
 }
 
+// Calls body<Rows>(row) for groups of four rows, then for what is left one by one. Four rows are
+// added up before they meet the sums: a row alone would wait for the sums of the one before.
+template <class Body>
+void for_row_groups(int64_t begin, int64_t end, const Body& body) {
+  constexpr int64_t kGroup = 4;
+  int64_t row = begin;
+  for (; row + kGroup <= end; row += kGroup) body.template operator()<kGroup>(row);
+  for (; row < end; ++row) body.template operator()<1>(row);
+}
+
 struct Affine {
   std::vector<float> mean, inverse_std, scale, offset;
 };
@@ -80,52 +90,68 @@ struct NormGradient {
 // From the sums of g and of g (x - mean) over all rows.
 NormGradient norm_gradient(const ChannelSums& sums, const Affine& affine, int64_t rows);
 
-// One row of the sums. Its own function because g++ believes __restrict of parameters only.
-template <class T, class G>
+template <bool Relu>
+bool passes(float value, float scale, float offset) {
+  return !Relu || std::fma(value, scale, offset) > 0.F;
+}
+
+// Rows of the backward pass. Functions of their own because g++ believes __restrict of parameters
+// only.
+template <bool Relu, int64_t Rows, class T, class G>
 void add_gradient_row(const T* __restrict x, const G* __restrict dy, int64_t channels,
                       const float* __restrict mean, const float* __restrict scale,
                       const float* __restrict offset, float* __restrict sum,
                       float* __restrict moment) {
   for (int64_t c = 0; c < channels; ++c) {
+    float total = 0, moments = 0;
+#pragma GCC unroll 4
+    for (int64_t row = 0; row < Rows; ++row) {
+      const float value = load(x[row * channels + c]), incoming = load(dy[row * channels + c]);
+      const float g = passes<Relu>(value, scale[c], offset[c]) ? incoming : 0.F;
+      total += g;
+      moments += g * (value - mean[c]);
+    }
+    sum[c] += total;
+    moment[c] += moments;
+  }
+}
+
+template <bool Relu, class T, class G>
+void write_gradient_row(const T* __restrict x, const G* __restrict dy, T* __restrict dx,
+                        int64_t channels, const float* __restrict scale,
+                        const float* __restrict offset, const float* __restrict slope,
+                        const float* __restrict constant) {
+  for (int64_t c = 0; c < channels; ++c) {
     const float value = load(x[c]), incoming = load(dy[c]);
-    const float g = std::fma(value, scale[c], offset[c]) > 0.F ? incoming : 0.F;
-    sum[c] += g;
-    moment[c] += g * (value - mean[c]);
+    const float g = passes<Relu>(value, scale[c], offset[c]) ? incoming : 0.F;
+    store(dx[c], std::fma(scale[c], g, std::fma(value, slope[c], constant[c])));
   }
 }
 
 // The loops of the backward pass over `rows` rows of C channels; G is float or the type of x.
-template <class T, class G>
+template <bool Relu = true, class T, class G>
 void add_gradient_rows(const T* x, const G* dy, int64_t rows, const Affine& affine,
                        ChannelSums& sums) {
   const auto channels = static_cast<int64_t>(affine.mean.size());
-  for (int64_t row = 0; row < rows; ++row)
-    add_gradient_row(x + row * channels, dy + row * channels, channels, affine.mean.data(),
-                     affine.scale.data(), affine.offset.data(), sums.first(), sums.second());
+  for_row_groups(0, rows, [&]<int64_t Rows>(int64_t row) {
+    add_gradient_row<Relu, Rows>(x + row * channels, dy + row * channels, channels,
+                                 affine.mean.data(), affine.scale.data(), affine.offset.data(),
+                                 sums.first(), sums.second());
+  });
 }
 
-template <class T, class G>
+template <bool Relu = true, class T, class G>
 void write_gradient_rows(const T* x, const G* dy, T* dx, int64_t rows, const Affine& affine,
                          const NormGradient& gradients) {
   const auto channels = static_cast<int64_t>(affine.mean.size());
-  const float* __restrict scale = affine.scale.data();
-  const float* __restrict offset = affine.offset.data();
-  const float* __restrict slope = gradients.slope.data();
-  const float* __restrict constant = gradients.constant.data();
-  for (int64_t row = 0; row < rows; ++row) {
-    const T* __restrict in = x + row * channels;
-    const G* __restrict gradient = dy + row * channels;
-    T* __restrict out = dx + row * channels;
-    for (int64_t c = 0; c < channels; ++c) {
-      const float value = load(in[c]), incoming = load(gradient[c]);
-      const float g = std::fma(value, scale[c], offset[c]) > 0.F ? incoming : 0.F;
-      store(out[c], std::fma(scale[c], g, std::fma(value, slope[c], constant[c])));
-    }
-  }
+  for (int64_t row = 0; row < rows; ++row)
+    write_gradient_row<Relu>(x + row * channels, dy + row * channels, dx + row * channels, channels,
+                             affine.scale.data(), affine.offset.data(), gradients.slope.data(),
+                             gradients.constant.data());
 }
 
 // y of `rows` rows.
-template <class T, class Y>
+template <bool Relu = true, class T, class Y>
 void normalize_rows(const T* x, Y* y, int64_t rows, const Affine& affine) {
   const auto channels = static_cast<int64_t>(affine.mean.size());
   const float* __restrict scale = affine.scale.data();
@@ -135,7 +161,7 @@ void normalize_rows(const T* x, Y* y, int64_t rows, const Affine& affine) {
     Y* __restrict out = y + row * channels;
     for (int64_t c = 0; c < channels; ++c) {
       const float value = std::fma(load(in[c]), scale[c], offset[c]);
-      store(out[c], value < 0.F ? 0.F : value);  // keeps NaN
+      store(out[c], Relu && value < 0.F ? 0.F : value);  // keeps NaN
     }
   }
 }

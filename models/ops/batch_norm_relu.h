@@ -8,5 +8,7 @@ namespace plateforge::ops {
 // tensors on the CPU; updates the running statistics like BatchNorm2d. Two passes forward and two
 // backward instead of PyTorch's three and four; the ReLU's mask is recomputed, its output not kept.
 torch::Tensor fused_batch_norm_relu(torch::nn::BatchNorm2dImpl& norm, const torch::Tensor& x);
+// The same without the ReLU.
+torch::Tensor fused_batch_norm(torch::nn::BatchNorm2dImpl& norm, const torch::Tensor& x);
 
 }  // namespace plateforge::ops

@@ -38,6 +38,11 @@ torch::Tensor batch_norm_relu(torch::nn::BatchNorm2dImpl& norm, const torch::Ten
   return torch::relu(norm.forward(x));
 }
 
+torch::Tensor batch_norm(torch::nn::BatchNorm2dImpl& norm, const torch::Tensor& x) {
+  if (can_fuse(x) && can_fuse(norm)) return fused_batch_norm(norm, x);
+  return norm.forward(x);
+}
+
 torch::Tensor convolution(torch::nn::Conv2dImpl& conv, const torch::Tensor& x) {
   const auto& options = conv.options;
   if (!std::holds_alternative<torch::ExpandingArray<2>>(options.padding()) ||

@@ -6,10 +6,11 @@
 
 namespace plateforge::ops {
 
-// The building blocks of the readers. Each is an ordinary composition of LibTorch operators; while
+// The building blocks of the networks. Each is an ordinary composition of LibTorch operators; while
 // a network trains on the CPU in channels_last they run as fused kernels with the same results.
 
-// relu(batch_norm(x)), [N, C, H, W].
+// batch_norm(x) and relu(batch_norm(x)), [N, C, H, W].
+torch::Tensor batch_norm(torch::nn::BatchNorm2dImpl& norm, const torch::Tensor& x);
 torch::Tensor batch_norm_relu(torch::nn::BatchNorm2dImpl& norm, const torch::Tensor& x);
 
 // conv(x).

@@ -2,17 +2,14 @@
 #include <functional>
 #include <iomanip>
 #include <iostream>
-#include <optional>
 
 #include "compress/quantize/quantize.h"
 #include "configs/error.h"
-#include "losses/ctc.h"
+#include "configs/yaml.h"
 #include "models/graph/trace.h"
 #include "models/graph_network.h"
-#include "models/network.h"
-#include "models/ops/layers.h"
-#include "optim/optimizer.h"
 #include "train/commands/bench.h"
+#include "train/commands/bench_step.h"
 #include "train/commands/op_timer.h"
 #include "train/runtime.h"
 
@@ -21,62 +18,9 @@ namespace po = boost::program_options;
 namespace plateforge {
 namespace {
 
-constexpr int64_t kClasses = 68, kLabel = 7;
-
-// One network with its optimiser and one batch of noise: the time of a step does not depend on what
-// the pictures show.
-class Step {
- public:
-  Step(const ModelConfig& model, const std::string& precision, int64_t batch, torch::Device device)
-      : Step(make_network(model, kClasses, 1), model, precision, batch, device) {}
-
-  Step(NetworkPtr network, const ModelConfig& model, const std::string& precision, int64_t batch,
-       torch::Device device)
-      : precision_(precision), device_(device), network_(std::move(network)) {
-    network_->to(device);
-    network_->train();
-    const OptimConfig optim;
-    optimizer_ = make_optimizer(make_param_groups(*network_, optim), optim);
-    optimizer_->train_mode();
-    images_ = torch::randint(0, 256, {batch, 3, model.height, model.width}, torch::kByte)
-                  .contiguous(torch::MemoryFormat::ChannelsLast)
-                  .to(device);
-    targets_ = torch::randint(0, kClasses - 1, {batch, kLabel}, torch::kLong).to(device);
-    lengths_ = torch::full({batch}, kLabel, torch::kLong).to(device);
-  }
-
-  torch::Tensor forward() {
-    const PrecisionGuard guard(precision_, device_);
-    return network_->forward(normalize(images_));
-  }
-
-  void run(bool plain) {
-    std::optional<ops::PlainOps> plain_ops;
-    if (plain) plain_ops.emplace();
-    optimizer_->zero_grad();
-    const auto logits = forward();
-    torch::Tensor loss;
-    {
-      RECORD_FUNCTION("plateforge::loss", std::vector<c10::IValue>());
-      loss = ctc_loss(logits, targets_, lengths_, kClasses - 1);
-    }
-    loss.backward();
-    RECORD_FUNCTION("plateforge::optimizer", std::vector<c10::IValue>());
-    optimizer_->step(1e-4, 0.9);
-    if (device_.is_cuda()) torch::cuda::synchronize();
-  }
-
- private:
-  std::string precision_;
-  torch::Device device_;
-  NetworkPtr network_;
-  std::unique_ptr<Optimizer> optimizer_;
-  torch::Tensor images_, targets_, lengths_;
-};
-
 // Seconds that the convolutions of a step need alone through the same library: the sum over them of
 // the fastest forward and backward. The first one's input needs no gradient.
-double roofline_seconds(Step& step, int64_t rounds) {
+double roofline_seconds(BenchStep& step, int64_t rounds) {
   const torch::NoGradGuard no_grad;
   const auto calls = record_convolutions([&] { step.forward(); });
   double total = 0;
@@ -84,15 +28,18 @@ double roofline_seconds(Step& step, int64_t rounds) {
     const auto& call = calls[i];
     double best = 1e9;
     const std::vector<int64_t> one = {1, 1}, none = {0, 0};
+    const bool bias = call.bias.defined();
     for (int64_t round = 0; round < rounds + 1; ++round) {
       torch::Tensor output;
       const double forward = seconds_of([&] {
         output = at::convolution(call.input, call.weight, call.bias, call.stride, call.padding, one,
-                                 false, none, 1);
+                                 false, none, call.groups);
       });
       const double backward = seconds_of([&] {
-        at::convolution_backward(output, call.input, call.weight, call.bias.sizes(), call.stride,
-                                 call.padding, one, false, none, 1, {i > 0, true, true});
+        at::convolution_backward(
+            output, call.input, call.weight,
+            bias ? at::OptionalIntArrayRef(call.bias.sizes()) : at::OptionalIntArrayRef(),
+            call.stride, call.padding, one, false, none, call.groups, {i > 0, true, bias});
       });
       if (round > 0) best = std::min(best, forward + backward);
     }
@@ -114,7 +61,7 @@ nlohmann::json rates(std::vector<double> seconds, int64_t batch) {
 // The network as `plateforge quantize` hands it to quantisation-aware training, calibrated on
 // noise.
 NetworkPtr quantized_network(const ModelConfig& model) {
-  const auto network = make_network(model, kClasses, 1);
+  const auto network = make_network(model, kBenchClasses, 1);
   const Shape plate = {-1, 3, model.height, model.width};
   PostTrainingQuantizer quantizer(trace(*network, plate),
                                   {torch::rand({16, 3, model.height, model.width}) * 2 - 1}, {});
@@ -123,7 +70,7 @@ NetworkPtr quantized_network(const ModelConfig& model) {
   return std::make_shared<GraphNetwork>(std::move(graph));
 }
 
-nlohmann::json shares(Step& step) {
+nlohmann::json shares(BenchStep& step) {
   OpTimer timer;
   const double whole = seconds_of([&] { step.run(false); });
   nlohmann::json shares;
@@ -156,8 +103,9 @@ struct Turns {
 // Simulating integers costs what it adds to the float step.
 nlohmann::json measure_qat(const ModelConfig& model, int64_t batch, int64_t rounds,
                            torch::Device device) {
-  Step real(model, "fp32", batch, device);
-  Step simulated(quantized_network(model), model, "fp32", batch, device);
+  const auto real_network = make_network(model, kBenchClasses, 1);
+  BenchStep real(real_network, model, "fp32", batch, device);
+  BenchStep simulated(quantized_network(model), model, "fp32", batch, device);
   const Turns turns(
       rounds, [&] { real.run(false); }, [&] { simulated.run(false); });
   auto json = rates(turns.second, batch);
@@ -169,7 +117,7 @@ nlohmann::json measure_qat(const ModelConfig& model, int64_t batch, int64_t roun
 
 nlohmann::json measure(const ModelConfig& model, const std::string& precision, int64_t batch,
                        int64_t rounds, torch::Device device) {
-  Step step(model, precision, batch, device);
+  BenchStep step(make_network(model, kBenchClasses, 1), model, precision, batch, device);
   const Turns turns(
       rounds, [&] { step.run(false); }, [&] { step.run(true); });
   auto json = rates(turns.first, batch);
@@ -215,15 +163,16 @@ void print_qat(const nlohmann::json& json) {
 int bench_train(const Args& args) {
   int64_t batch = 128, rounds = 7;
   bool qat = false;
-  std::string json, precision = "both";
-  ModelConfig model;
+  std::string json, precision = "both", config = "lprnet_cn.yaml";
+  std::vector<std::string> overrides;
   RuntimeConfig runtime;
   po::options_description options("options");
-  options.add_options()("batch", po::value(&batch)->default_value(batch), "plates per step")(
+  options.add_options()("batch", po::value(&batch)->default_value(batch), "pictures per step")(
       "rounds", po::value(&rounds)->default_value(rounds), "measured pairs of steps")(
       "precision", po::value(&precision)->default_value(precision), "fp32, bf16 or both")(
       "qat", po::bool_switch(&qat), "the fp32 step of a quantised network against the float one's")(
-      "head", po::value(&model.head)->default_value(model.head), "t18 or t88")(
+      "config", po::value(&config)->default_value(config), "run config whose model is trained")(
+      "set", po::value(&overrides)->composing(), "override, e.g. model.width=320; repeatable")(
       "device", po::value(&runtime.device)->default_value(runtime.device), "auto, cpu or cuda")(
       "threads", po::value(&runtime.threads)->default_value(runtime.threads),
       "LibTorch intra-op threads; 0 = all cores")(
@@ -234,6 +183,8 @@ int bench_train(const Args& args) {
   require(precision == "both" || precision == "fp32" || precision == "bf16", "--precision ",
           precision, " is unknown; known: fp32 bf16 both");
 
+  const auto model = read_run_config(config, overrides).model;
+  require(!qat || !is_detector(model), "--qat measures a reader");
   const auto device = set_up_runtime(runtime);
   nlohmann::json report = {{"batch", batch}, {"threads", at::get_num_threads()}};
   if (qat) {
@@ -245,6 +196,9 @@ int bench_train(const Args& args) {
     report[name] = measure(model, name, batch, rounds, device);
     if (json != "-") print(name, report[name]);
   }
+  const auto gigabytes = static_cast<double>(peak_resident_bytes()) / 1e9;
+  report["peak_memory_gb"] = gigabytes;
+  if (json != "-") std::cout << "peak memory " << std::setprecision(2) << gigabytes << " GB\n";
   if (!json.empty()) write_json(json, report);
   return 0;
 }

@@ -92,9 +92,10 @@ std::vector<ConvCall> record_convolutions(const std::function<void()>& run) {
             if (recorded == nullptr || std::string_view(op.name()) != "aten::convolution")
               return nullptr;
             const auto inputs = op.inputs();
+            const auto bias = inputs[2].isTensor() ? inputs[2].toTensor() : torch::Tensor();
             recorded->push_back({inputs[0].toTensor().detach(), inputs[1].toTensor().detach(),
-                                 inputs[2].toTensor().detach(), inputs[3].toIntVector(),
-                                 inputs[4].toIntVector()});
+                                 bias.defined() ? bias.detach() : bias, inputs[3].toIntVector(),
+                                 inputs[4].toIntVector(), inputs[8].toInt()});
             return nullptr;
           })
           .needsInputs(true)

@@ -39,8 +39,9 @@ class OpTimer {
 
 // One convolution of a network with the input it saw.
 struct ConvCall {
-  torch::Tensor input, weight, bias;
+  torch::Tensor input, weight, bias;  // the last undefined where there is none
   std::vector<int64_t> stride, padding;
+  int64_t groups = 1;
 };
 
 // The convolutions that `run` executes, in order.

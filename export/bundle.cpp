@@ -59,15 +59,85 @@ std::vector<std::string> labels(const Region& region) {
   return all;
 }
 
-nlohmann::json reader_json(const Model& model, const OnnxModel& onnx) {
-  return {{"input", {{"name", "images"}, {"shape", onnx.inputs[0].shape}, {"type", "float32"}}},
-          {"output", {{"name", "logits"}, {"shape", onnx.outputs[0].shape}, {"type", "float32"}}},
-          {"preprocessing", nlohmann::json::parse(onnx.metadata.at("preprocessing"))},
-          {"decoder", onnx.metadata.at("decoder")},
-          {"labels", labels(model.region)},
-          {"blank", model.region.blank()},
-          {"region", model.region.name()},
-          {"profile", onnx.metadata.at("profile")}};
+// reader.json or detector.json: what a program needs to know.
+nlohmann::json contract_of(const Model& model, const OnnxModel& onnx) {
+  nlohmann::json contract = {
+      {"input", {{"name", "images"}, {"shape", onnx.inputs[0].shape}, {"type", "float32"}}},
+      {"preprocessing", nlohmann::json::parse(onnx.metadata.at("preprocessing"))},
+      {"region", model.region.name()},
+      {"profile", onnx.metadata.at("profile")}};
+  for (const auto& output : onnx.outputs)
+    contract["outputs"].push_back(
+        {{"name", output.name}, {"shape", output.shape}, {"type", "float32"}});
+  if (is_detector(model.config)) {
+    for (const auto* key : {"strides", "anchors", "score_threshold", "nms_iou"})
+      contract[key] = nlohmann::json::parse(onnx.metadata.at(key));
+    for (const auto* key : {"form", "fit"}) contract[key] = onnx.metadata.at(key);
+  } else {
+    contract["decoder"] = onnx.metadata.at("decoder");
+    contract["labels"] = labels(model.region);
+    contract["blank"] = model.region.blank();
+  }
+  return contract;
+}
+
+const char* meaning_of(DetectorForm form) {
+  switch (form) {
+    case DetectorForm::decoded:
+      return "of every anchor the score 0..1, the box (left, top, right, bottom) and the corners "
+             "(left-top, right-top, right-bottom, left-bottom, x and y each), pixels of the input";
+    case DetectorForm::heads:
+      return "per stride the scores 0..1, the distances from the anchor's centre to left, top, "
+             "right, bottom and the corners minus the centre, in strides; the anchor of row i and "
+             "column j has its centre at (j stride, i stride)";
+    case DetectorForm::rows:
+      break;
+  }
+  return "a row per anchor: score logit, logits of the distances' bins, corners minus centre";
+}
+
+// What prove.py says of the network's answer; the count follows kJudgePlates.
+std::string answer_of(const Model& model, const OnnxModel& onnx, const std::vector<Tensor>& outputs) {
+  if (!is_detector(model.config)) return greedy_texts(outputs.at(0), model.region).front();
+  const double least = std::stod(onnx.metadata.at("score_threshold"));
+  int64_t anchors = 0;
+  for (size_t i = 0; i < outputs.size(); ++i)
+    if (onnx.outputs[i].name.rfind("score", 0) == 0)
+      anchors += (outputs[i][0] >= least).sum().item<int64_t>();
+  return std::to_string(anchors) + " anchors on plates";
+}
+
+// Words of the README and the script that depend on what the model is for.
+Words task_words(const Model& model, const OnnxModel& onnx, const std::string& answer) {
+  if (!is_detector(model.config))
+    return {{"CONTRACT", "reader.json"},
+            {"TENSORS", "sample-logits.f32"},
+            {"ANSWER", "reads \"" + answer + "\""},
+            {"JUDGE", kJudgeText}};
+  return {{"CONTRACT", "detector.json"},
+          {"TENSORS", "sample-NAME.f32"},
+          {"ANSWER", "finds " + answer},
+          {"JUDGE", kJudgePlates},
+          {"MEANING", meaning_of(find_detector_form(onnx.metadata.at("form")))},
+          {"SCORE", onnx.metadata.at("score_threshold")},
+          {"NMS", onnx.metadata.at("nms_iou")}};
+}
+
+std::string outputs_text(const OnnxModel& onnx, const std::vector<Tensor>& outputs) {
+  if (outputs.size() == 1) return shape_text(outputs[0].sizes().vec());
+  std::string text;
+  for (size_t i = 0; i < outputs.size(); ++i)
+    text.append(text.empty() ? "`" : ", `")
+        .append(onnx.outputs[i].name)
+        .append("` ")
+        .append(shape_text(outputs[i].sizes().vec()));
+  return text;
+}
+
+double largest(const std::vector<Tensor>& outputs) {
+  double value = 0;
+  for (const auto& output : outputs) value = std::max(value, output.abs().max().item<double>());
+  return value;
 }
 
 // TensorRT's flags for the profile, and for an open batch.
@@ -121,51 +191,59 @@ std::filesystem::path write_bundle(const std::string& runtime, const Model& mode
   auto input_shape = onnx.inputs[0].shape;
   input_shape[0] = std::max<int64_t>(input_shape[0], 1);
   const auto images = normalize(sample.image.unsqueeze(0)).expand(input_shape).contiguous();
-  const auto logits = OnnxInterpreter(onnx, file.string()).run(images);
-  const auto text = greedy_texts(logits, model.region).front();
+  const auto outputs = OnnxInterpreter(onnx, file.string()).run(images);
+  const auto answer = answer_of(model, onnx, outputs);
   const auto& bounds = profile.bounds;
-  const auto tolerance = std::max(bounds.logit_difference, bounds.relative_logit_difference *
-                                                               logits.abs().max().item<double>());
+  const auto tolerance =
+      std::max(bounds.logit_difference, bounds.relative_logit_difference * largest(outputs));
 
-  auto output_shape = logits.sizes().vec();
   const auto stem = file.stem().string();
   std::ostringstream tolerance_text;
   tolerance_text << tolerance;
-  const Words words = {{"MODEL", file.filename().string()},
-                       {"STEM", stem},
-                       {"RUNTIME", texts.runtime},
-                       {"PROFILE", profile.name},
-                       {"DESCRIPTION", profile.description},
-                       {"INPUT", shape_text(input_shape)},
-                       {"OUTPUT", shape_text(output_shape)},
-                       {"WIDTH", std::to_string(model.config.width)},
-                       {"HEIGHT", std::to_string(model.config.height)},
-                       {"ORIGIN", sample.origin},
-                       {"TEXT", text},
-                       {"TOLERANCE", tolerance_text.str()},
-                       {"TRTFLAGS", trtexec_flags(profile, onnx.inputs[0].shape)}};
+  Words words = {{"MODEL", file.filename().string()},
+                 {"STEM", stem},
+                 {"RUNTIME", texts.runtime},
+                 {"PROFILE", profile.name},
+                 {"DESCRIPTION", profile.description},
+                 {"INPUT", shape_text(input_shape)},
+                 {"OUTPUT", outputs_text(onnx, outputs)},
+                 {"WIDTH", std::to_string(model.config.width)},
+                 {"HEIGHT", std::to_string(model.config.height)},
+                 {"ORIGIN", sample.origin},
+                 {"TOLERANCE", tolerance_text.str()},
+                 {"TRTFLAGS", trtexec_flags(profile, onnx.inputs[0].shape)}};
+  words.merge(task_words(model, onnx, answer));
 
   const auto folder = file.parent_path() / (stem + "-" + runtime);
   std::filesystem::create_directories(folder);
   const auto write = [&](const std::string& name, const std::string& content) {
     write_file_atomically(folder / name, content);
   };
-  std::string lines;
-  for (const auto& label : labels(model.region)) lines.append(label).append("\n");
-  write("labels.txt", lines);
-  write("reader.json", reader_json(model, onnx).dump(2) + "\n");
+  const bool reads = !is_detector(model.config);
+  nlohmann::json proof = {{"answer", answer},
+                          {"origin", sample.origin},
+                          {"tolerance", tolerance},
+                          {"shapes", {{"sample-input.f32", input_shape}}}};
+  write(words.at("CONTRACT"), contract_of(model, onnx).dump(2) + "\n");
   write("sample.png", png(sample.image));
   write("sample-input.f32", raw(images));
-  write("sample-logits.f32", raw(logits));
-  const nlohmann::json proof = {
-      {"text", text},
-      {"written_on_it", sample.text},
-      {"origin", sample.origin},
-      {"tolerance", tolerance},
-      {"shapes", {{"sample-input.f32", input_shape}, {"sample-logits.f32", output_shape}}}};
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const auto name = "sample-" + onnx.outputs[i].name + ".f32";
+    proof["shapes"][name] = outputs[i].sizes().vec();
+    write(name, raw(outputs[i]));
+  }
+  if (reads) {
+    std::string lines;
+    for (const auto& label : labels(model.region)) lines.append(label).append("\n");
+    write("labels.txt", lines);
+    proof["written_on_it"] = sample.text;
+  }
   write("sample.json", proof.dump(2) + "\n");
-  write("README.md", filled(kBundleReadme + texts.readme, words));
-  write("prove.py", filled(filled(kProveScript, {{"RUN", texts.run}}), words));
+  write("README.md", filled((reads ? kReaderReadme : kDetectorReadme) +
+                                (kProveReadme + texts.readme),
+                            words));
+  write("prove.py",
+        filled(filled(kProveScript, {{"RUN", texts.run}, {"JUDGE", words.at("JUDGE")}}), words));
   for (const auto& [name, content] : texts.files) {
     write(name, filled(content, words));
     std::filesystem::permissions(folder / name, std::filesystem::perms::owner_exec,

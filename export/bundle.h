@@ -11,10 +11,10 @@
 
 namespace plateforge {
 
-// A plate to prove a port with.
+// A picture to prove a port with.
 struct BundleSample {
   torch::Tensor image;  // [3, H, W] uint8 BGR, as large as the model's input
-  std::string text;     // what is written on it
+  std::string text;     // what is written on a reader's plate
   std::string origin;   // where it comes from, for people
 };
 
@@ -28,13 +28,15 @@ bool bundle_fits(const std::string& runtime, const Profile& profile);
 
 // What an integrator needs beside a written file, in the folder FILE-RUNTIME next to it:
 //   README.md          how to load and run it there
-//   labels.txt         one symbol per class in order, the blank last
-//   reader.json        input, preprocessing, decoding
-//   sample.png, sample-input.f32, sample-logits.f32 (raw little-endian float32), sample.json
-//                      a plate, the tensors before and behind the network, shapes, text, tolerance
+//   labels.txt         of a reader: one symbol per class in order, the blank last
+//   reader.json or detector.json
+//                      input, preprocessing, outputs, decoding
+//   sample.png, sample-input.f32, sample-OUTPUT.f32 (raw little-endian float32), sample.json
+//                      a picture, the tensors before and behind the network, shapes, answer,
+//                      tolerance
 //   prove.py           runs the file there on the sample, compares, exits with 1 on a difference
 //   compile.py (tvm), build-engine.sh (tensorrt)
-// The logits are those of our interpreter on the file. Returns the folder; throws Error when it
+// The outputs are those of our interpreter on the file. Returns the folder; throws Error when it
 // cannot be written.
 std::filesystem::path write_bundle(const std::string& runtime, const Model& model,
                                    const Profile& profile, const std::filesystem::path& file,

@@ -2,7 +2,7 @@
 
 namespace plateforge {
 
-const char* const kBundleReadme = R"(# @MODEL@ in @RUNTIME@
+const char* const kReaderReadme = R"(# @MODEL@ in @RUNTIME@
 
 `../@MODEL@` (profile @PROFILE@: @DESCRIPTION@) reads one plate per picture.
 
@@ -12,9 +12,23 @@ const char* const kBundleReadme = R"(# @MODEL@ in @RUNTIME@
 | output | `logits`, float32 @OUTPUT@: per step a score for each line of `labels.txt`; the last class is the CTC blank |
 | text | best class of every step, repeats merged, blanks dropped |
 
-`reader.json` says the same for programs. `sample.png` is @ORIGIN@; `sample-input.f32` and
-`sample-logits.f32` are the raw float32 tensors before and behind the network. A port that reproduces
-them within @TOLERANCE@ and reads "@TEXT@" is right:
+)";
+
+const char* const kDetectorReadme = R"(# @MODEL@ in @RUNTIME@
+
+`../@MODEL@` (profile @PROFILE@: @DESCRIPTION@) finds plates in a picture.
+
+| | |
+|---|---|
+| input | `images`, float32 @INPUT@: the picture scaled to fit into @WIDTH@x@HEIGHT@ with its proportions kept, at the left-top, the rest grey 128; channels B, G, R, each (pixel - 127.5) / 128 |
+| outputs | @OUTPUT@: @MEANING@ |
+| after it | keep scores of @SCORE@ and more, drop of two boxes with an IoU above @NMS@ the one with the lower score, clip boxes to the input, divide by the scale |
+
+)";
+
+const char* const kProveReadme = R"(`@CONTRACT@` says the same for programs. `sample.png` is @ORIGIN@; `sample-input.f32` and
+`@TENSORS@` are the raw float32 tensors before and behind the network. A port that reproduces
+them within @TOLERANCE@ and @ANSWER@ is right:
 
     python3 prove.py
 
@@ -31,30 +45,36 @@ import numpy as np
 
 here = pathlib.Path(__file__).resolve().parent
 model = here.parent / "@MODEL@"
-reader = json.loads((here / "reader.json").read_text(encoding="utf-8"))
+contract = json.loads((here / "@CONTRACT@").read_text(encoding="utf-8"))
 sample = json.loads((here / "sample.json").read_text(encoding="utf-8"))
+names = [output["name"] for output in contract["outputs"]]
 
 
 def tensor(name):
     return np.fromfile(here / name, "<f4").reshape(sample["shapes"][name])
 
 
-def text_of(logits):  # [classes, steps]
-    best = logits.argmax(0)
-    fresh = np.append(True, best[1:] != best[:-1]) & (best != reader["blank"])
-    return "".join(reader["labels"][c] for c in best[fresh])
-
+@JUDGE@
 
 @RUN@
 
-logits = np.asarray(run(tensor("sample-input.f32")))
-expected = tensor("sample-logits.f32")
-difference = float(np.abs(logits - expected).max())
-text = text_of(logits[0])
-print(f"text {text}, expected {sample['text']}; largest logit difference {difference:.2e}, "
+outputs = [np.asarray(output) for output in run(tensor("sample-input.f32"))]
+wanted = [tensor(f"sample-{name}.f32") for name in names]
+difference = max(float(np.abs(a - b).max()) for a, b in zip(outputs, wanted))
+answer, expected = answer_of(outputs), sample["answer"]
+print(f"{answer}, expected {expected}; largest difference {difference:.2e}, "
       f"allowed {sample['tolerance']:.2e}")
-sys.exit(0 if text == sample["text"] and difference <= sample["tolerance"] else 1)
+sys.exit(0 if answer == expected and difference <= sample["tolerance"] else 1)
 )PY";
+
+const char* const kJudgeText = R"PY(def answer_of(outputs):
+    best = outputs[0][0].argmax(0)  # of [classes, steps]
+    fresh = np.append(True, best[1:] != best[:-1]) & (best != contract["blank"])
+    return "".join(contract["labels"][c] for c in best[fresh]))PY";
+
+const char* const kJudgePlates = R"PY(def answer_of(outputs):
+    scores = np.concatenate([o[0].ravel() for o, n in zip(outputs, names) if n.startswith("score")])
+    return f"{int((scores >= contract['score_threshold']).sum())} anchors on plates")PY";
 
 namespace {
 
@@ -73,7 +93,7 @@ Leave graph optimisation at its default: it is what makes integer kernels of Q/D
     session = onnxruntime.InferenceSession(
         str(model), options, providers=["CPUExecutionProvider"]
     )
-    return session.run(["logits"], {"images": images})[0]
+    return session.run(names, {"images": images})
 )",
     {}};
 
@@ -89,7 +109,8 @@ read as it is; `ovc ../@MODEL@` converts it to IR once. Speed here: `benchmark_a
     import openvino
 
     config = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
-    return openvino.Core().compile_model(str(model), "CPU", config)({"images": images})[0]
+    results = openvino.Core().compile_model(str(model), "CPU", config)({"images": images})
+    return [results[name] for name in names]
 )",
     {}};
 
@@ -97,15 +118,15 @@ const BundleTexts kOpenCv = {
     "opencv",
     "opencv",
     R"(Needs OpenCV 4.6 or later with the dnn module (Python: `pip install opencv-python numpy`). In C++:
-`auto net = cv::dnn::readNetFromONNX("@MODEL@"); net.setInput(blob); auto logits = net.forward();`
-with `cv::dnn::blobFromImage(plate, 1.0 / 128, {@WIDTH@, @HEIGHT@}, {127.5, 127.5, 127.5}, false)`.
+`auto net = cv::dnn::readNetFromONNX("@MODEL@"); net.setInput(blob); net.forward(outputs, names);`
+with `cv::dnn::blobFromImage(picture, 1.0 / 128, {@WIDTH@, @HEIGHT@}, {127.5, 127.5, 127.5}, false)`.
 )",
     R"(def run(images):
     import cv2
 
     network = cv2.dnn.readNetFromONNX(str(model))
     network.setInput(images)
-    return network.forward()
+    return network.forward(names)
 )",
     {}};
 
@@ -125,7 +146,7 @@ and not time.
 
     machine = relax.VirtualMachine(compiled("llvm"), tvm.cpu())
     result = machine["main"](tvm.runtime.tensor(images))
-    return (result if hasattr(result, "numpy") else result[0]).numpy()
+    return [result.numpy()] if hasattr(result, "numpy") else [part.numpy() for part in result]
 )",
     {{"compile.py", R"PY(#!/usr/bin/env python3
 """Compiles ../@MODEL@ with TVM: compile.py [TARGET]. Writes @STEM@.so beside this script."""
@@ -160,9 +181,9 @@ this small compare with an fp16 engine of the fp32 file: it is usually as fast. 
 the vendor's documentation; plateforge itself has not run TensorRT.
 )",
     R"(def run(images):
-    outputs = json.loads((here / "output.json").read_text())
-    values = next(o["values"] for o in outputs if o["name"] == "logits")
-    return np.array(values, np.float32).reshape(sample["shapes"]["sample-logits.f32"])
+    values = {o["name"]: o["values"] for o in json.loads((here / "output.json").read_text())}
+    shapes = {name: sample["shapes"][f"sample-{name}.f32"] for name in names}
+    return [np.array(values[name], np.float32).reshape(shapes[name]) for name in names]
 )",
     {{"build-engine.sh", R"SH(#!/bin/sh
 # Builds @STEM@.engine and runs it on the sample; then: python3 prove.py

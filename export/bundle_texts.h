@@ -11,12 +11,17 @@ struct BundleTexts {
   std::string name;     // of the bundle
   std::string runtime;  // as profiles and the linter call it
   std::string readme;   // after the part that all share
-  std::string run;      // Python: `def run(images): ... return logits`
+  std::string run;      // Python: `def run(images): ...` returns the outputs in the order of `names`
   std::vector<std::pair<std::string, std::string>> files;  // more of them
 };
 const std::vector<BundleTexts>& bundle_texts();
 
-extern const char* const kBundleReadme;
+// The parts that all runtimes share. A script gets @RUN@ and @JUDGE@, what its model is for.
+extern const char* const kReaderReadme;
+extern const char* const kDetectorReadme;
+extern const char* const kProveReadme;
 extern const char* const kProveScript;
+extern const char* const kJudgeText;
+extern const char* const kJudgePlates;
 
 }  // namespace plateforge

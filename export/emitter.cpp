@@ -291,12 +291,16 @@ class Emitter {
 
 }  // namespace
 
-OnnxModel emit(Graph graph, int64_t opset, const QuantizedSpelling& spelling) {
+OnnxModel emit(Graph graph, const std::vector<std::string>& outputs, int64_t opset,
+               const QuantizedSpelling& spelling) {
   require(opset >= kOldestOpset && opset <= kNewestOpset, "opset ", opset,
           " cannot be written; known: ", kOldestOpset, " to ", kNewestOpset);
   const torch::NoGradGuard no_grad;
   graph.tensors.at(graph.inputs.at(0)).name = "images";
-  graph.tensors.at(graph.outputs.at(0)).name = "logits";
+  TORCH_CHECK(graph.outputs.size() == outputs.size(), "the graph has ", graph.outputs.size(),
+              " outputs, ", outputs.size(), " names were given");
+  for (size_t i = 0; i < outputs.size(); ++i)
+    graph.tensors.at(graph.outputs[i]).name = outputs[i];
   return Emitter(graph, opset, spelling).run();
 }
 

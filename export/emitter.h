@@ -1,5 +1,8 @@
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "export/onnx_model.h"
 #include "models/graph/graph.h"
 
@@ -17,9 +20,10 @@ struct QuantizedSpelling {
   bool integer_biases = true;
 };
 
-// Walks the graph and writes each node one to one; the first input is called "images", the first
-// output "logits". Throws Error for an opset that cannot be written or is too old for the graph's
+// Walks the graph and writes each node one to one; the first input is called "images", the outputs
+// as `outputs` lists them. Throws Error for an opset that cannot be written or is too old for the graph's
 // 16-bit tensors, a range of integers that no ONNX type has, and a bias that does not fit int32.
-OnnxModel emit(Graph graph, int64_t opset, const QuantizedSpelling& spelling);
+OnnxModel emit(Graph graph, const std::vector<std::string>& outputs, int64_t opset,
+               const QuantizedSpelling& spelling);
 
 }  // namespace plateforge

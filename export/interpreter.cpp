@@ -276,16 +276,15 @@ Results run_node(const OnnxNode& node, std::vector<Tensor> inputs, const std::st
 
 OnnxInterpreter::OnnxInterpreter(OnnxModel model, std::string origin)
     : model_(std::move(model)), origin_(std::move(origin)) {
-  require(model_.inputs.size() == 1 && model_.outputs.size() == 1, origin_, " has ",
-          model_.inputs.size(), " inputs and ", model_.outputs.size(),
-          " outputs; the interpreter runs files with one of each");
+  require(model_.inputs.size() == 1, origin_, " has ", model_.inputs.size(),
+          " inputs; the interpreter runs files with one");
   for (const auto& node : model_.nodes) {
     require(operators().count(node.op_type), origin_, ": node '", node.name,
             "' has the unknown operator '", node.op_type, "'; known:", known_operators());
   }
 }
 
-Tensor OnnxInterpreter::run(const Tensor& input) const {
+std::vector<Tensor> OnnxInterpreter::run(const Tensor& input) const {
   const torch::NoGradGuard no_grad;
   std::map<std::string, Tensor> values(model_.initializers.begin(), model_.initializers.end());
   values[""] = Tensor();
@@ -298,7 +297,9 @@ Tensor OnnxInterpreter::run(const Tensor& input) const {
             node.op_type, ") names ", node.outputs.size(), " outputs, it has ", results.size());
     for (size_t i = 0; i < node.outputs.size(); ++i) values[node.outputs[i]] = results[i];
   }
-  return values.at(model_.outputs[0].name);
+  std::vector<Tensor> outputs;
+  for (const auto& output : model_.outputs) outputs.push_back(values.at(output.name));
+  return outputs;
 }
 
 }  // namespace plateforge

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include <string>
+#include <vector>
 
 #include "export/onnx_model.h"
 
@@ -16,8 +17,9 @@ class OnnxInterpreter {
   // Throws Error for an operator it does not know, listing those it does. `origin` names the file.
   OnnxInterpreter(OnnxModel model, std::string origin);
 
-  // One input, one output. Throws Error naming the node when a shape or an attribute does not fit.
-  torch::Tensor run(const torch::Tensor& input) const;
+  // One input; the outputs in the file's order. Throws Error naming the node when a shape or an
+  // attribute does not fit.
+  std::vector<torch::Tensor> run(const torch::Tensor& input) const;
 
   const OnnxModel& model() const { return model_; }
 

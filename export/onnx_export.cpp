@@ -10,6 +10,7 @@
 #include "export/onnx_writer.h"
 #include "export/portable.h"
 #include "export/quantizers.h"
+#include "models/decode/boxes.h"
 #include "models/graph/passes.h"
 #include "models/graph/trace.h"
 
@@ -27,16 +28,42 @@ void check_fits(const std::string& natural, const Profile& profile) {
        "; export it with --profile ", natural, ", or export the model it was made from");
 }
 
+std::map<std::string, std::string> reader_metadata(const Model& model) {
+  return {{"task", "reader"},
+          {"alphabet", nlohmann::json(model.region.alphabet()).dump()},
+          {"blank", std::to_string(model.region.blank())},
+          {"decoder", "ctc_greedy"},
+          {"output", "logits"}};
+}
+
+std::map<std::string, std::string> detector_metadata(const Model& model, DetectorForm form) {
+  const auto& config = model.config.detector;
+  std::string outputs;
+  for (const auto& name : output_names(config, form))
+    outputs.append(outputs.empty() ? "" : ",").append(name);
+  const DetectOptions used;
+  const auto number = [](double value) { return nlohmann::json(value).dump(); };
+  return {{"task", "detector"},
+          {"form", detector_form_name(form)},
+          {"output", outputs},
+          {"strides", nlohmann::json(config.strides).dump()},
+          {"anchors", std::to_string(config.anchor_scales.size())},
+          {"fit", "letterbox: scaled to fit, at the left-top, the rest grey 128"},
+          {"score_threshold", number(used.score)},
+          {"nms_iou", number(used.iou)}};
+}
+
 }  // namespace
 
 OnnxModel to_onnx(Graph graph, const Profile& profile, int64_t opset,
-                  const std::map<std::string, std::string>& metadata) {
+                  const std::map<std::string, std::string>& metadata,
+                  const std::vector<std::string>& outputs) {
   simplify(graph);
   check_fits(natural_profile(graph), profile);
   line_up_slices(graph);
   if (profile.portable) spell_portably(graph);
   if (profile.arranged) arrange_quantizers(graph), spell_average_pools(graph);
-  auto model = emit(std::move(graph), opset, profile.spelling);
+  auto model = emit(std::move(graph), outputs, opset, profile.spelling);
   if (profile.half) to_half(model);
   model.producer_name = "plateforge";
   model.producer_version = PLATEFORGE_VERSION;
@@ -49,24 +76,22 @@ std::string natural_profile(const Model& model) {
   return natural_profile(trace(*model.network, {1, 3, model.config.height, model.config.width}));
 }
 
-std::map<std::string, std::string> onnx_metadata(const Model& model, const std::string& profile) {
+std::map<std::string, std::string> onnx_metadata(const Model& model, const std::string& profile,
+                                                 DetectorForm form) {
   const nlohmann::json preprocessing = {{"channels", "BGR"},
                                         {"layout", "NCHW"},
                                         {"width", model.config.width},
                                         {"height", model.config.height},
                                         {"mean", 127.5},
                                         {"scale", 1.0 / 128}};
-  std::map<std::string, std::string> metadata = {
-      {"region", model.region.name()},
-      {"alphabet", nlohmann::json(model.region.alphabet()).dump()},
-      {"blank", std::to_string(model.region.blank())},
-      {"decoder", "ctc_greedy"},
-      {"input", "images"},
-      {"output", "logits"},
-      {"preprocessing", preprocessing.dump()},
-      {"profile", profile},
-      {"tool", "plateforge"},
-      {"tool_version", PLATEFORGE_VERSION}};
+  std::map<std::string, std::string> metadata = {{"region", model.region.name()},
+                                                 {"input", "images"},
+                                                 {"preprocessing", preprocessing.dump()},
+                                                 {"profile", profile},
+                                                 {"tool", "plateforge"},
+                                                 {"tool_version", PLATEFORGE_VERSION}};
+  metadata.merge(is_detector(model.config) ? detector_metadata(model, form)
+                                           : reader_metadata(model));
   for (const auto* key : {"quantization", "sparsity"}) {
     const auto made = model.provenance.find(key);
     if (made != model.provenance.end()) metadata.insert(*made);
@@ -75,9 +100,15 @@ std::map<std::string, std::string> onnx_metadata(const Model& model, const std::
 }
 
 OnnxModel make_onnx(const Model& model, const Profile& profile, const ExportOptions& options) {
-  const auto graph = trace(*model.network, {options.batch > 0 ? options.batch : -1, 3,
-                                            model.config.height, model.config.width});
-  auto onnx = to_onnx(graph, profile, options.opset, onnx_metadata(model, profile.name));
+  auto graph = trace(*model.network, {options.batch > 0 ? options.batch : -1, 3,
+                                      model.config.height, model.config.width});
+  std::vector<std::string> outputs = {"logits"};
+  if (is_detector(model.config)) {
+    graph = with_outputs(std::move(graph), model.config, options.form);
+    outputs = output_names(model.config.detector, options.form);
+  }
+  auto onnx = to_onnx(std::move(graph), profile, options.opset,
+                      onnx_metadata(model, profile.name, options.form), outputs);
   onnx.metadata[kFingerprintKey] = fingerprint(onnx);
   return onnx;
 }

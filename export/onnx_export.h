@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 
+#include "export/detector_outputs.h"
 #include "export/onnx_model.h"
 #include "export/profiles.h"
 #include "models/graph/graph.h"
@@ -15,6 +16,7 @@ namespace plateforge {
 struct ExportOptions {
   int64_t batch = 1;  // static batch; 0 = symbolic "N"
   int64_t opset = 13;
+  DetectorForm form = DetectorForm::decoded;  // what a detector's file answers with
 };
 
 struct ExportedFile {
@@ -23,20 +25,25 @@ struct ExportedFile {
 };
 
 // The graph as a file of that profile: simplified, respelled as the profile wants it, then emitted
-// one to one. Throws Error for a graph that was not quantised for the profile, and for what emit()
-// refuses.
+// one to one, its outputs under these names. Throws Error for a graph that was not quantised for the
+// profile, and for what emit() refuses.
 OnnxModel to_onnx(Graph graph, const Profile& profile, int64_t opset,
-                  const std::map<std::string, std::string>& metadata);
+                  const std::map<std::string, std::string>& metadata,
+                  const std::vector<std::string>& outputs = {"logits"});
 
 // The profile that a model was quantised for; fp32 when it was not.
 std::string natural_profile(const Model& model);
 
-// metadata_props of a reader's file: all that a program needs besides the file to read plates.
-//   region, alphabet (JSON list), blank (index), decoder, input, output,
+// metadata_props of a file: all that a program needs besides the file to read or find plates.
+//   task (reader, detector), region, input, output (names, joined by ,),
 //   preprocessing (JSON: channels, layout, width, height, mean, scale: (pixel - mean) * scale),
-//   profile, tool, tool_version; quantization and sparsity as the model file has them.
+//   profile, tool, tool_version; quantization and sparsity as the model file has them
+//   readers: alphabet (JSON list), blank (index), decoder
+//   detectors: form (DetectorForm), strides (JSON list), anchors (of a location), fit (how a picture
+//   becomes an input), score_threshold, nms_iou (what the program itself uses)
 // A written file also has its fingerprint.
-std::map<std::string, std::string> onnx_metadata(const Model& model, const std::string& profile);
+std::map<std::string, std::string> onnx_metadata(const Model& model, const std::string& profile,
+                                                 DetectorForm form);
 
 // The model as a file of that profile, ready to be looked at (lint()) and written. Throws Error for
 // an operation that the tracer or the opset lacks and a profile that cannot hold the model.

@@ -22,17 +22,20 @@ class OpenVino : public Runtime {
     fail("OpenVINO cannot load ", file.string(), ": ", short_text(problem));
   }
 
-  torch::Tensor run(const torch::Tensor& images) override try {
+  std::vector<torch::Tensor> run(const torch::Tensor& images) override try {
     const ov::Shape shape(images.sizes().begin(), images.sizes().end());
     ov::Tensor blob(ov::element::f32, shape);
     std::memcpy(blob.data<float>(), images.data_ptr<float>(), images.nbytes());
     request_.set_input_tensor(blob);
     request_.infer();
-    const auto result = request_.get_output_tensor();
-    const auto extents = result.get_shape();  // by value: two calls give two vectors
-    auto logits = torch::empty(Shape(extents.begin(), extents.end()), torch::kFloat);
-    std::memcpy(logits.data_ptr<float>(), result.data<float>(), logits.nbytes());
-    return logits;
+    std::vector<torch::Tensor> outputs;
+    for (size_t i = 0; i < request_.get_compiled_model().outputs().size(); ++i) {
+      const auto result = request_.get_output_tensor(i);
+      const auto extents = result.get_shape();  // by value: two calls give two vectors
+      outputs.push_back(torch::empty(Shape(extents.begin(), extents.end()), torch::kFloat));
+      std::memcpy(outputs.back().data_ptr<float>(), result.data<float>(), outputs.back().nbytes());
+    }
+    return outputs;
   } catch (const std::exception& problem) {
     fail("OpenVINO cannot run ", file_.string(), ": ", short_text(problem));
   }

@@ -19,7 +19,11 @@ class Builtin : public Runtime {
  public:
   explicit Builtin(const std::filesystem::path& file)
       : interpreter_(read_onnx(file), file.string()) {}
-  Tensor run(const Tensor& images) override { return interpreter_.run(images).contiguous(); }
+  std::vector<Tensor> run(const Tensor& images) override {
+    auto outputs = interpreter_.run(images);
+    for (auto& output : outputs) output = output.contiguous();
+    return outputs;
+  }
 
  private:
   OnnxInterpreter interpreter_;
@@ -36,21 +40,26 @@ class OpenCv : public Runtime {
  public:
   explicit OpenCv(const std::filesystem::path& file) try
       : file_(file), net_(cv::dnn::readNetFromONNX(file.string())) {
+    for (const auto& output : read_onnx(file).outputs) outputs_.push_back(output.name);
     net_.setPreferableBackend(cv::dnn::DNN_BACKEND_OPENCV);
     net_.setPreferableTarget(cv::dnn::DNN_TARGET_CPU);
   } catch (const std::exception& problem) {
     fail("OpenCV cannot load ", file.string(), ": ", short_text(problem));
   }
 
-  Tensor run(const Tensor& images) override try {
+  std::vector<Tensor> run(const Tensor& images) override try {
     std::vector<int> shape(images.sizes().begin(), images.sizes().end());
     cv::Mat blob(shape, CV_32F);
     std::memcpy(blob.data, images.data_ptr<float>(), images.nbytes());
     net_.setInput(blob);
-    const cv::Mat result = net_.forward();
-    auto logits = torch::empty(Shape(result.size.p, result.size.p + result.dims), torch::kFloat);
-    std::memcpy(logits.data_ptr<float>(), result.data, logits.nbytes());
-    return logits;
+    std::vector<cv::Mat> results;
+    net_.forward(results, outputs_);
+    std::vector<Tensor> outputs;
+    for (const auto& result : results) {
+      outputs.push_back(torch::empty(Shape(result.size.p, result.size.p + result.dims)));
+      std::memcpy(outputs.back().data_ptr<float>(), result.data, outputs.back().nbytes());
+    }
+    return outputs;
   } catch (const std::exception& problem) {
     fail("OpenCV cannot run ", file_.string(), ": ", short_text(problem));
   }
@@ -58,6 +67,7 @@ class OpenCv : public Runtime {
  private:
   std::filesystem::path file_;
   cv::dnn::Net net_;
+  std::vector<cv::String> outputs_;
 };
 
 template <class T>

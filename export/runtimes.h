@@ -13,9 +13,9 @@ namespace plateforge {
 class Runtime {
  public:
   virtual ~Runtime() = default;
-  // [N, 3, H, W] float in, [N, C, T] float out, both contiguous on the CPU. Throws Error when the
-  // runtime cannot run the file.
-  virtual torch::Tensor run(const torch::Tensor& images) = 0;
+  // [N, 3, H, W] float in, the file's outputs in its order out, all contiguous on the CPU. Throws
+  // Error when the runtime cannot run the file.
+  virtual std::vector<torch::Tensor> run(const torch::Tensor& images) = 0;
 };
 using RuntimePtr = std::unique_ptr<Runtime>;
 

@@ -16,7 +16,7 @@
 #include "export/runtimes.h"
 #include "models/decode/ctc.h"
 #include "models/eval_mode.h"
-#include "models/graph/graph.h"
+#include "models/graph/trace.h"
 
 namespace plateforge {
 namespace {
@@ -25,12 +25,41 @@ using torch::Tensor;
 
 constexpr int64_t kOpenBatch = 16;  // plates at once for a file whose batch is open
 
+// The tensor that answers are compared and judged by, of what a network or a file gave: a reader's
+// logits [N, C, T], a detector's decoded plates [N, A, 13].
+class Answers {
+ public:
+  Answers(const Model& model, DetectorForm form) : config_(model.config), form_(form) {}
+  Tensor of_network(const Tensor& output) const { return of({output}, DetectorForm::rows); }
+  Tensor of_file(const std::vector<Tensor>& outputs) const { return of(outputs, form_); }
+
+ private:
+  Tensor of(const std::vector<Tensor>& outputs, DetectorForm form) const {
+    if (is_detector(config_)) return plates_of(outputs, config_, form).contiguous();
+    return outputs.at(0).contiguous();
+  }
+
+  ModelConfig config_;
+  DetectorForm form_;
+};
+
 // What a batch is measured by: the model's outputs, the reference's answers, the judge.
 struct Expected {
   Tensor outputs;
   std::vector<Judgement> answers;
   std::function<std::vector<Judgement>(const Tensor& outputs)> judge;
 };
+
+// What a file takes and gives, without the batch.
+struct Declared {
+  int64_t batch = 0;  // of an inference
+  std::vector<Shape> outputs;
+};
+
+bool fits(const Shape& shape, const Shape& wanted) {
+  return shape.size() == wanted.size() && std::equal(shape.begin() + 1, shape.end(),
+                                                     wanted.begin() + 1);
+}
 
 // A runtime under test with its running comparison. After a refusal it takes no more batches.
 class Candidate {
@@ -40,14 +69,16 @@ class Candidate {
     attempt([&] { runtime_ = open_runtime(name, file); });
   }
 
-  void compare(const Tensor& images, const Expected& expected) {
+  void compare(const Tensor& images, const Declared& declared, const Answers& answers,
+               const Expected& expected) {
     if (!parity_.refusal.empty()) return;
     attempt([&] {
       const auto outputs = runtime_->run(images);
-      require(outputs.sizes() == expected.outputs.sizes(), parity_.runtime, " answers with shape ",
-              shape_text(outputs.sizes().vec()), ", the model with ",
-              shape_text(expected.outputs.sizes().vec()));
-      add(outputs, expected);
+      for (size_t i = 0; i < outputs.size(); ++i)
+        require(fits(outputs[i].sizes().vec(), declared.outputs[i]), parity_.runtime,
+                " answers with shape ", shape_text(outputs[i].sizes().vec()), ", the model with ",
+                shape_text(declared.outputs[i]));
+      add(answers.of_file(outputs), expected);
     });
   }
 
@@ -108,24 +139,33 @@ void check_bounds(RuntimeParity& parity, const ParityReport& report) {
         share(report.reference_score - parity.score, parity.samples), bounds.exact_match_drop);
 }
 
-// The file's declared batch; checks that the file takes what the model takes.
-int64_t declared_batch(const Model& model, const OnnxModel& onnx,
-                       const std::filesystem::path& file) {
-  require(onnx.inputs.size() == 1 && onnx.outputs.size() == 1, file.string(), " has ",
-          onnx.inputs.size(), " inputs and ", onnx.outputs.size(),
-          " outputs, expected one of each");
+DetectorForm form_of(const OnnxModel& onnx) {
+  const auto form = onnx.metadata.find("form");
+  return form == onnx.metadata.end() ? DetectorForm::rows : find_detector_form(form->second);
+}
+
+// Checks that the file takes and gives what the model does.
+Declared declared_by(const Model& model, const OnnxModel& onnx, const std::filesystem::path& file) {
+  require(onnx.inputs.size() == 1, file.string(), " has ", onnx.inputs.size(),
+          " inputs, expected one");
   const auto& input = onnx.inputs[0].shape;
-  const Shape plate{3, model.config.height, model.config.width};
-  require(input.size() == 4 && std::equal(plate.begin(), plate.end(), input.begin() + 1),
-          "the input of ", file.string(), " is ", shape_text(input), ", the model takes ",
-          shape_text({-1, 3, model.config.height, model.config.width}));
-  const auto& output = onnx.outputs[0].shape;
-  const auto own = model.network->forward(torch::zeros({1, plate[0], plate[1], plate[2]}));
-  require(output.size() == static_cast<size_t>(own.dim()) &&
-              std::equal(output.begin() + 1, output.end(), own.sizes().begin() + 1),
-          "the output of ", file.string(), " is ", shape_text(output), ", the model answers with ",
-          shape_text(own.sizes().vec()));
-  return input[0] < 0 ? kOpenBatch : input[0];
+  const Shape wanted{-1, 3, model.config.height, model.config.width};
+  require(fits(input, wanted), "the input of ", file.string(), " is ", shape_text(input),
+          ", the model takes ", shape_text(wanted));
+  auto graph = trace(*model.network, {1, 3, model.config.height, model.config.width});
+  if (is_detector(model.config))
+    graph = with_outputs(std::move(graph), model.config, form_of(onnx));
+  require(onnx.outputs.size() == graph.outputs.size(), file.string(), " has ", onnx.outputs.size(),
+          " outputs, the model ", graph.outputs.size());
+  Declared declared{input[0] < 0 ? kOpenBatch : input[0], {}};
+  for (size_t i = 0; i < graph.outputs.size(); ++i) {
+    const auto& own = graph.shape(graph.outputs[i]);
+    require(fits(onnx.outputs[i].shape, own), "the output '", onnx.outputs[i].name, "' of ",
+            file.string(), " is ", shape_text(onnx.outputs[i].shape), ", the model answers with ",
+            shape_text(own));
+    declared.outputs.push_back(own);
+  }
+  return declared;
 }
 
 // Batches of one size for files with a static batch: a short one is filled up with zeros.
@@ -143,7 +183,7 @@ std::vector<std::string> edits_of(const Model& model, const OnnxModel& onnx) {
   if (kept != metadata.end() && kept->second != fingerprint(onnx))
     edits.push_back("a tensor or node is not what was written: fingerprint " + fingerprint(onnx) +
                     ", written " + kept->second);
-  for (const auto& [key, value] : onnx_metadata(model, "")) {
+  for (const auto& [key, value] : onnx_metadata(model, "", form_of(onnx))) {
     if (key == "profile" || key == "tool_version") continue;
     const auto found = metadata.find(key);
     if (found != metadata.end() && found->second != value)
@@ -250,7 +290,9 @@ ParityReport verify_onnx(const Model& model, const std::filesystem::path& file,
   report.own_reference = !other;
   const EvalMode model_at_rest(*model.network), reference_at_rest(*reference.network);
   const auto onnx = read_onnx(file);
-  const auto batch = declared_batch(model, onnx, file);
+  const auto declared = declared_by(model, onnx, file);
+  const auto batch = declared.batch;
+  const Answers answers(model, form_of(onnx));
   report.edits = edits_of(model, onnx);
   std::vector<Candidate> candidates;
   for (const auto& name : runtimes) {
@@ -263,9 +305,12 @@ ParityReport verify_onnx(const Model& model, const std::filesystem::path& file,
       const auto used = std::min(batch, next->images.size(0) - first);
       const auto images = fill_up(normalize(next->images.slice(0, first, first + used)), batch);
       const auto judge = [&](const Tensor& outputs) { return next->judge(outputs, first); };
-      Expected expected{model.network->forward(images).contiguous(), {}, judge};
+      const auto answer = [&](const Model& by) {
+        return answers.of_network(by.network->forward(images));
+      };
+      Expected expected{answer(model), {}, judge};
       const auto own = judge(expected.outputs.slice(0, 0, used));
-      expected.answers = other ? judge(reference.network->forward(images).slice(0, 0, used)) : own;
+      expected.answers = other ? judge(answer(reference).slice(0, 0, used)) : own;
       for (size_t i = 0; i < own.size(); ++i) {
         report.score += own[i].score;
         report.same += same_answer(own[i], expected.answers[i]);
@@ -274,7 +319,7 @@ ParityReport verify_onnx(const Model& model, const std::filesystem::path& file,
       report.samples += used;
       report.max_abs_logit =
           std::max(report.max_abs_logit, expected.outputs.abs().max().item<double>());
-      for (auto& candidate : candidates) candidate.compare(images, expected);
+      for (auto& candidate : candidates) candidate.compare(images, declared, answers, expected);
     }
   }
   require(report.samples > 0, "there is nothing to verify ", file.string(), " on");

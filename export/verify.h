@@ -15,11 +15,11 @@
 
 namespace plateforge {
 
-// Samples to verify on: images [N, 3, H, W] uint8 BGR, and what the network's outputs for image
-// `first` and those behind it are worth.
+// Samples to verify on: images [N, 3, H, W] uint8 BGR, and what the answers to image `first` and
+// those behind it are worth: logits [n, C, T] of a reader, decode_rows() of a detector.
 struct JudgedImages {
   torch::Tensor images;
-  std::function<std::vector<Judgement>(const torch::Tensor& outputs, int64_t first)> judge;
+  std::function<std::vector<Judgement>(const torch::Tensor& answers, int64_t first)> judge;
 };
 // The next samples, nullopt at the end.
 using ImageStream = std::function<std::optional<JudgedImages>()>;
@@ -60,7 +60,7 @@ struct ParityReport {
 };
 
 // Runs the written file in each runtime on every sample and compares with the model: its outputs
-// with the model's, its answers and score with those of `reference` (the float twin of a quantised
+// with the model's (a detector's in pixels and scores, whatever its form), its answers and score with those of `reference` (the float twin of a quantised
 // model, say; nullptr = the model itself). Also compares the file's fingerprint and metadata with
 // what was written. Throws Error for a file that cannot be read, whose input or output does not fit
 // the model, a reference with another alphabet or input, an unknown runtime, and when there are no

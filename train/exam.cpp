@@ -54,6 +54,10 @@ class PlateExam final : public Exam {
     }
     return judgements;
   }
+  std::vector<Judgement> judge_answers(const torch::Tensor& answers,
+                                       const Batch& batch) const override {
+    return judge(answers, batch);
+  }
   Mix pictures() const override { return mix_; }
 
  private:
@@ -117,16 +121,14 @@ class FrameExam final : public Exam {
         .total();
   }
   std::vector<Judgement> judge(const torch::Tensor& outputs, const Batch& batch) const override {
-    auto found =
-        decode_detections(outputs, anchors(batch), model_.config.detector, options_.decode);
-    std::vector<Judgement> judgements;
-    for (size_t i = 0; i < found.size(); ++i) {
-      const auto answer = answer_of(found[i]);
-      judgements.push_back({score_of(std::move(found[i]),
-                                     true_plates(batch, static_cast<int64_t>(i)), answer.empty()),
-                            std::to_string(answer.size() / 4) + " plates", answer});
-    }
-    return judgements;
+    return judge_found(
+        decode_detections(outputs, anchors(batch), model_.config.detector, options_.decode), batch);
+  }
+  std::vector<Judgement> judge_answers(const torch::Tensor& answers,
+                                       const Batch& batch) const override {
+    const auto width = static_cast<float>(batch.images.size(3));
+    const auto height = static_cast<float>(batch.images.size(2));
+    return judge_found(pick_detections(answers, width, height, options_.decode), batch);
   }
   Mix pictures() const override {
     return {{{std::make_shared<WholeFrames>(concat(mix_)), 1.0, "frames"}}};
@@ -135,6 +137,18 @@ class FrameExam final : public Exam {
  private:
   Anchors anchors(const Batch& batch) const {
     return make_anchors(model_.config.detector, batch.images.size(2), batch.images.size(3));
+  }
+
+  std::vector<Judgement> judge_found(std::vector<std::vector<Detection>> found,
+                                     const Batch& batch) const {
+    std::vector<Judgement> judgements;
+    for (size_t i = 0; i < found.size(); ++i) {
+      const auto answer = answer_of(found[i]);
+      judgements.push_back({score_of(std::move(found[i]),
+                                     true_plates(batch, static_cast<int64_t>(i)), answer.empty()),
+                            std::to_string(answer.size() / 4) + " plates", answer});
+    }
+    return judgements;
   }
 
   // Boxes of the plates that a user is told of, from left to right.

@@ -30,6 +30,9 @@ class Exam {
   virtual torch::Tensor loss(const torch::Tensor& outputs, const Batch& batch) const = 0;
   // What each output of a batch is worth by the exam's metric.
   virtual std::vector<Judgement> judge(const torch::Tensor& outputs, const Batch& batch) const = 0;
+  // The same of what verify_onnx() compares.
+  virtual std::vector<Judgement> judge_answers(const torch::Tensor& answers,
+                                               const Batch& batch) const = 0;
   // The same samples as plates, to compare pictures and texts with those of another exam.
   virtual Mix pictures() const = 0;
 };

@@ -32,6 +32,21 @@ std::vector<std::vector<Detection>> decode_detections(const torch::Tensor& outpu
                                                       const DetectorConfig& config,
                                                       const DetectOptions& options = {});
 
+// [N, A, kDecodedValues] of a network's output: score 0..1, box and corners of every anchor, pixels
+// of the network's input, not clipped.
+inline constexpr int64_t kDecodedValues = 13;
+torch::Tensor decode_rows(const torch::Tensor& output, const Anchors& anchors,
+                          const DetectorConfig& config);
+// The same of scores [N, A, 1] and, in strides, distances to the sides [N, A, 4] and corners minus
+// centre [N, A, 8].
+torch::Tensor decode_distances(const torch::Tensor& scores, const torch::Tensor& sides,
+                               const torch::Tensor& corners, const Anchors& anchors);
+
+// decode_detections() of what is decoded already; boxes are clipped to width and height.
+std::vector<std::vector<Detection>> pick_detections(const torch::Tensor& decoded, float width,
+                                                    float height,
+                                                    const DetectOptions& options = {});
+
 // Non-maximum suppression by `options`; `detections` in any order and of any number, the survivors
 // best first, at most options.max_detections.
 std::vector<Detection> suppress(std::vector<Detection> detections, const DetectOptions& options);

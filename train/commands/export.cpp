@@ -7,7 +7,7 @@
 #include "export/onnx_export.h"
 #include "export/verify.h"
 #include "train/commands/commands.h"
-#include "train/evaluate.h"
+#include "train/exam.h"
 
 namespace po = boost::program_options;
 
@@ -28,12 +28,12 @@ std::string sentence(const LintFinding& finding) {
   return finding.runtime + ": '" + finding.node + "'" + others + ": " + finding.text;
 }
 
-// The first plate of a SPEC as the network sees it.
+// The first picture of a SPEC as the network sees it.
 BundleSample sample_of(const std::string& spec, const Model& model) {
-  auto loader = plain_loader(open_mix(spec, model.region, {}, /*seed=*/0), model, 1);
+  auto loader = open_exam(spec, model)->open(1);
   const auto batch = loader.next();
-  require(batch.has_value(), "--sample ", spec, " has no plate");
-  return {batch->images[0], batch->texts[0], "a plate of " + spec};
+  require(batch.has_value(), "--sample ", spec, " is empty");
+  return {batch->images[0], batch->texts.empty() ? "" : batch->texts[0], "a picture of " + spec};
 }
 
 // Says what will run on integers and warns; the number of warnings about the runtimes that the
@@ -55,7 +55,7 @@ size_t print_forecast(std::ostream& out, const Profile& profile, const LintRepor
 }  // namespace
 
 int export_command(const Args& args) {
-  std::string model_file, out, profile_list, bundle_list, sample_spec, json;
+  std::string model_file, out, profile_list, bundle_list, sample_spec, json, outputs = "decoded";
   bool strict = false;
   ExportOptions exporting;
   po::options_description options("options");
@@ -65,14 +65,16 @@ int export_command(const Args& args) {
       ("kinds of file, joined by , (" + profile_names() +
        "); default: what the model was quantised for, else fp32")
           .c_str())("batch", po::value(&exporting.batch)->default_value(exporting.batch),
-                    "plates per inference; 0 = open (OpenCV 4.6 wants a fixed batch)")(
+                    "pictures per inference; 0 = open (OpenCV 4.6 wants a fixed batch)")(
+      "outputs", po::value(&outputs)->default_value(outputs),
+      "of a detector: decoded (scores, boxes, corners in pixels), heads (score_S, bbox_S, kps_S for "
+      "each stride S, as SCRFD's parsers read them) or rows (the network's own)")(
       "opset", po::value(&exporting.opset)->default_value(exporting.opset), "13 to 21")(
       "bundle", po::value(&bundle_list),
       "runtimes, joined by , (opencv openvino ort tensorrt tvm): a folder beside the file with "
-      "labels, "
-      "preprocessing, a sample with its logits, a script that proves a port")(
+      "what it takes and gives, a sample with its outputs, a script that proves a port")(
       "sample", po::value(&sample_spec),
-      "SPEC whose first plate is the bundle's sample; default: one drawn from the region pack")(
+      "SPEC whose first picture is the bundle's sample; default: one drawn from the region pack")(
       "strict", po::bool_switch(&strict),
       "write nothing and exit with 1 where a runtime of the profile would be slow or wrong")(
       "json", po::value(&json), "write the forecast and the check here; - is standard output");
@@ -82,6 +84,7 @@ int export_command(const Args& args) {
 
   set_up_runtime({.device = "cpu"});
   const auto model = load_model(model_file);
+  exporting.form = find_detector_form(outputs);
   const auto names = values.count("profile") ? split_list(profile_list)
                                              : std::vector<std::string>{natural_profile(model)};
   require(!names.empty(), "--profile names nothing");
@@ -89,7 +92,9 @@ int export_command(const Args& args) {
 
   const auto bundles = split_list(bundle_list);
   for (const auto& runtime : bundles) check_bundle(runtime, names);
-  if (sample_spec.empty()) sample_spec = "synth:" + model.region.name() + "?count=1";
+  if (sample_spec.empty())
+    sample_spec =
+        (is_detector(model.config) ? "scenes:" : "synth:") + model.region.name() + "?count=1";
   std::optional<BundleSample> sample;
   if (!bundles.empty()) sample = sample_of(sample_spec, model);
 

@@ -21,8 +21,8 @@ ImageStream stream(const ExamPtr& exam) {
     if (!batch) return std::nullopt;
     auto images = batch->images;
     return JudgedImages{
-        images, [exam, batch = std::move(*batch)](const torch::Tensor& outputs, int64_t first) {
-          return exam->judge(outputs, rows(batch, first, outputs.size(0)));
+        images, [exam, batch = std::move(*batch)](const torch::Tensor& answers, int64_t first) {
+          return exam->judge_answers(answers, rows(batch, first, answers.size(0)));
         }};
   };
 }

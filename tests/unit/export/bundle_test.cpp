@@ -46,7 +46,7 @@ TEST_F(Bundle, SampleReproducesItsLogits) {
   const auto images = tensor(folder / "sample-input.f32", shapes["sample-input.f32"]);
   const auto logits = tensor(folder / "sample-logits.f32", shapes["sample-logits.f32"]);
   EXPECT_TRUE(torch::equal(images[0], normalize(sample_.image.unsqueeze(0))[0]));
-  EXPECT_TRUE(torch::equal(OnnxInterpreter(read_onnx(file_), "f").run(images), logits));
+  EXPECT_TRUE(torch::equal(OnnxInterpreter(read_onnx(file_), "f").run(images).at(0), logits));
   EXPECT_EQ(proof["written_on_it"], "京A12345");
 }
 

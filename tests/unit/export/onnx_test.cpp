@@ -58,7 +58,7 @@ TEST(Onnx, InterpreterRunsTheFileLikeTheNetwork) {
         const auto file = encode_onnx(exported(*network, {declared, 3, 13, 21}));
         const OnnxInterpreter interpreter(decode_onnx(file, "file"), "file");
         const auto images = torch::randn({batch, 3, 13, 21});
-        const auto expected = network->forward(images), got = interpreter.run(images);
+        const auto expected = network->forward(images), got = interpreter.run(images).at(0);
         ASSERT_EQ(expected.sizes(), got.sizes());
         EXPECT_LT((expected - got).abs().max().item<float>(),
                   1e-4F * expected.abs().max().item<float>());
@@ -77,7 +77,7 @@ TEST(Onnx, InterpreterRunsDetectorsLikeTheNetworks) {
       const auto images = torch::randn({1, 3, height, 96});
       const auto file = encode_onnx(exported(*network, {1, 3, height, 96}));
       const OnnxInterpreter interpreter(decode_onnx(file, "file"), "file");
-      const auto expected = network->forward(images), got = interpreter.run(images);
+      const auto expected = network->forward(images), got = interpreter.run(images).at(0);
       ASSERT_EQ(expected.sizes(), got.sizes()) << name;
       EXPECT_LT((expected - got).abs().max().item<float>(),
                 1e-4F * expected.abs().max().item<float>())

@@ -83,7 +83,7 @@ TEST(QuantizedExport, LprNetFileComputesWhatTheGraphSimulates) {
   const auto images = torch::rand({4, 3, 24, 94}) * 2 - 1;
   const auto quantized = quantize_min_max(*network, images, "int8-u8");
   const OnnxInterpreter file(file_of(*quantized, {-1, 3, 24, 94}, "int8-u8"), "file");
-  const auto expected = quantized->forward(images), got = file.run(images);
+  const auto expected = quantized->forward(images), got = file.run(images).at(0);
   EXPECT_LE((expected - got).abs().max().item<double>(), output_step(*quantized) * 1.001);
 }
 
@@ -94,7 +94,7 @@ TEST(QuantizedExport, EveryProfileComputesWhatTheGraphSimulates) {
     if (profile.holds == "fp32") continue;
     const auto network = two_convs(profile.name);
     const OnnxInterpreter file(file_of(*network, {-1, 3, 6, 8}, profile.name), "file");
-    const auto expected = network->forward(images), got = file.run(images);
+    const auto expected = network->forward(images), got = file.run(images).at(0);
     EXPECT_TRUE(torch::allclose(expected, got, 1e-4, 1e-4)) << profile.name;
   }
 }
@@ -176,7 +176,7 @@ TEST(QuantizedExport, ProductsComputeWhatTheGraphSimulates) {
     const auto images = torch::randn({2, 3, 4});
     const auto expected = execute(graph, {images})[0];
     const auto& profile = find_profile(dynamic ? "int8-dynamic" : "int8-u8");
-    const auto got = OnnxInterpreter(to_onnx(graph, profile, 13, {}), "f").run(images);
+    const auto got = OnnxInterpreter(to_onnx(graph, profile, 13, {}), "f").run(images).at(0);
     EXPECT_TRUE(torch::allclose(expected, got, 1e-4, 1e-4)) << expected << got;
   }
 }
@@ -212,7 +212,7 @@ TEST(QuantizedExport, SixteenBitsNeedOpset21) {
   EXPECT_NE(text.find("needs opset 21, not 13"), std::string::npos) << text;
   const auto file = decode_onnx(encode_onnx(to_onnx(graph, find_profile("int8-u8"), 21, {})), "f");
   EXPECT_EQ(file.ir_version, 10);
-  const auto got = OnnxInterpreter(file, "f").run(torch::tensor({{0.014F, -500.F, 0.026F, 500.F}}));
+  const auto got = OnnxInterpreter(file, "f").run(torch::tensor({{0.014F, -500.F, 0.026F, 500.F}})).at(0);
   EXPECT_TRUE(torch::allclose(got, torch::tensor({{0.01F, -300.F, 0.03F, 355.35F}})));
 }
 
@@ -236,7 +236,7 @@ TEST(QuantizedExport, IntegerAveragePoolIsADepthwiseConvolution) {
   const auto file = to_onnx(graph, find_profile("int8-u8"), 13, {});
   EXPECT_EQ(count(file, "AveragePool"), 0);
   EXPECT_EQ(std::get<int64_t>(node_named(file, "mean").attributes.at("group")), 3);
-  const auto got = OnnxInterpreter(file, "f").run(images);
+  const auto got = OnnxInterpreter(file, "f").run(images).at(0);
   EXPECT_LE((expected - got).abs().max().item<float>(), 0.00701F);
   EXPECT_LE((expected != got).sum().item<int64_t>(), 1);  // a value on the border of two steps
 }

@@ -38,7 +38,7 @@ TEST(Runtimes, AgreeWithLibTorch) {
       const auto images = torch::randn({batch, 3, 9, 19});
       const auto expected = network->forward(images);
       for (const auto& name : runtime_names()) {
-        const auto got = open_runtime(name, file)->run(images);
+        const auto got = open_runtime(name, file)->run(images).at(0);
         ASSERT_EQ(got.sizes(), expected.sizes()) << name;
         EXPECT_LT(((got - expected).abs().max() / expected.abs().max()).item<float>(), 1e-5F)
             << name << ", " << channels << " channels, batch " << batch;
@@ -65,7 +65,7 @@ TEST(Runtimes, OpenBatchRunsOrIsOneError) {
   const auto file = written(network, {-1, 3, 9, 19});
   for (const auto& name : runtime_names()) {
     try {
-      EXPECT_EQ(open_runtime(name, file)->run(torch::randn({2, 3, 9, 19})).size(0), 2) << name;
+      EXPECT_EQ(open_runtime(name, file)->run(torch::randn({2, 3, 9, 19})).at(0).size(0), 2) << name;
     } catch (const Error& error) {
       EXPECT_EQ(name, "opencv") << error.what();
     }

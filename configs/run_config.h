@@ -130,6 +130,7 @@ struct OptimConfig {
   double beta2 = 0.999;
   double eps = 1e-8;
   std::vector<std::string> lr_multipliers;
+  std::vector<std::string> freeze_until;
   std::string schedule = "one_cycle";
   int64_t warmup_steps = 0;
   double min_lr = 1e-6;
@@ -154,6 +155,7 @@ struct OptimConfig {
     v("beta2", beta2, "decay of the second moment", in_range(0.0, 0.999999));
     v("eps", eps, "added to the denominator", in_range(0.0, 1.0));
     v("lr_multipliers", lr_multipliers, "list of PREFIX=FACTOR; 0 freezes", Anything{});
+    v("freeze_until", freeze_until, "list of PREFIX=STEP: frozen before that update", Anything{});
     v("schedule", schedule, "learning rate over time",
       one_of({"constant", "one_cycle", "cosine", "step", "plateau"}));
     v("warmup_steps", warmup_steps, "linear warm-up of cosine, step and plateau", in_range(0, 1e9));

@@ -9,6 +9,7 @@
 #include "configs/atomic_file.h"
 #include "configs/error.h"
 #include "export/bundle_texts.h"
+#include "export/detector_outputs.h"
 #include "export/interpreter.h"
 #include "export/onnx_reader.h"
 #include "export/verify.h"
@@ -101,9 +102,14 @@ std::string answer_of(const Model& model, const OnnxModel& onnx, const std::vect
   if (!is_detector(model.config)) return greedy_texts(outputs.at(0), model.region).front();
   const double least = std::stod(onnx.metadata.at("score_threshold"));
   int64_t anchors = 0;
-  for (size_t i = 0; i < outputs.size(); ++i)
-    if (onnx.outputs[i].name.rfind("score", 0) == 0)
-      anchors += (outputs[i][0] >= least).sum().item<int64_t>();
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const auto& name = onnx.outputs[i].name;
+    const auto first = outputs[i][0];
+    if (name == "rows")
+      anchors += (first.select(1, 0).sigmoid() >= least).sum().item<int64_t>();
+    else if (name.starts_with("score"))
+      anchors += (first >= least).sum().item<int64_t>();
+  }
   return std::to_string(anchors) + " anchors on plates";
 }
 
@@ -189,7 +195,7 @@ std::filesystem::path write_bundle(const std::string& runtime, const Model& mode
   const auto& texts = find_bundle(runtime);
   const auto onnx = read_onnx(file);
   auto input_shape = onnx.inputs[0].shape;
-  input_shape[0] = std::max<int64_t>(input_shape[0], 1);
+  input_shape = {std::max<int64_t>(input_shape[0], 1), 3, model.config.height, model.config.width};
   const auto images = normalize(sample.image.unsqueeze(0)).expand(input_shape).contiguous();
   const auto outputs = OnnxInterpreter(onnx, file.string()).run(images);
   const auto answer = answer_of(model, onnx, outputs);

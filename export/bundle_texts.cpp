@@ -73,7 +73,11 @@ const char* const kJudgeText = R"PY(def answer_of(outputs):
     return "".join(contract["labels"][c] for c in best[fresh]))PY";
 
 const char* const kJudgePlates = R"PY(def answer_of(outputs):
-    scores = np.concatenate([o[0].ravel() for o, n in zip(outputs, names) if n.startswith("score")])
+    if names == ["rows"]:
+        scores = 1 / (1 + np.exp(-outputs[0][0, :, 0]))
+    else:
+        parts = [o[0].ravel() for o, name in zip(outputs, names) if name.startswith("score")]
+        scores = np.concatenate(parts)
     return f"{int((scores >= contract['score_threshold']).sum())} anchors on plates")PY";
 
 namespace {

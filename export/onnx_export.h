@@ -17,6 +17,7 @@ struct ExportOptions {
   int64_t batch = 1;  // static batch; 0 = symbolic "N"
   int64_t opset = 13;
   DetectorForm form = DetectorForm::decoded;  // what a detector's file answers with
+  bool any_size = false;                      // a detector's file takes other sizes: open_size()
 };
 
 struct ExportedFile {
@@ -46,7 +47,8 @@ std::map<std::string, std::string> onnx_metadata(const Model& model, const std::
                                                  DetectorForm form);
 
 // The model as a file of that profile, ready to be looked at (lint()) and written. Throws Error for
-// an operation that the tracer or the opset lacks and a profile that cannot hold the model.
+// an operation that the tracer or the opset lacks, a profile that cannot hold the model, and where
+// its size cannot be open.
 OnnxModel make_onnx(const Model& model, const Profile& profile, const ExportOptions& options);
 
 // Atomic. Throws Error when the file cannot be written.

@@ -27,7 +27,7 @@ struct OnnxNode {
 
 struct OnnxValue {  // a float input or output of the graph
   std::string name;
-  Shape shape;  // -1 = the open batch, dim_param "N" in the file
+  Shape shape;  // -1 = open: the batch, a dim_param in the file, or height, width and what follows
 };
 
 struct OnnxModel {

@@ -64,18 +64,25 @@ void write_node(pbf_writer& out, const OnnxNode& node) {
   }
 }
 
+// Open extents of one name are equal to runtimes.
+std::string open_extent(const OnnxValue& value, size_t axis) {
+  if (axis == 0) return "N";
+  if (value.shape.size() == 4 && axis >= 2) return axis == 2 ? "height" : "width";
+  return value.name + "_anchors";
+}
+
 void write_value(pbf_writer& out, const OnnxValue& value) {
   out.add_string(onnx::value_info::kName, value.name);
   write_message(out, onnx::value_info::kType, [&](pbf_writer& type) {
     write_message(type, onnx::type::kTensorType, [&](pbf_writer& tensor) {
       tensor.add_int32(onnx::type::kElemType, onnx::data_type(torch::kFloat));
       write_message(tensor, onnx::type::kShape, [&](pbf_writer& shape) {
-        for (const auto extent : value.shape) {
+        for (size_t axis = 0; axis < value.shape.size(); ++axis) {
           write_message(shape, onnx::shape::kDim, [&](pbf_writer& dim) {
-            if (extent < 0) {
-              dim.add_string(onnx::shape::kDimParam, "N");
+            if (value.shape[axis] < 0) {
+              dim.add_string(onnx::shape::kDimParam, open_extent(value, axis));
             } else {
-              dim.add_int64(onnx::shape::kDimValue, extent);
+              dim.add_int64(onnx::shape::kDimValue, value.shape[axis]);
             }
           });
         }

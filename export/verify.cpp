@@ -56,9 +56,11 @@ struct Declared {
   std::vector<Shape> outputs;
 };
 
+// Apart from the batch; an open extent fits any.
 bool fits(const Shape& shape, const Shape& wanted) {
-  return shape.size() == wanted.size() && std::equal(shape.begin() + 1, shape.end(),
-                                                     wanted.begin() + 1);
+  return shape.size() == wanted.size() &&
+         std::equal(shape.begin() + 1, shape.end(), wanted.begin() + 1,
+                    [](int64_t own, int64_t other) { return own < 0 || own == other; });
 }
 
 // A runtime under test with its running comparison. After a refusal it takes no more batches.
@@ -251,11 +253,11 @@ std::string ParityReport::to_text() const {
   std::ostringstream out;
   out << std::left << std::setw(10) << "runtime" << std::right << std::setw(16) << "logit diff"
       << std::setw(12) << words(names.same) << std::setw(13) << words(names.score) << "  verdict\n";
-  const auto row = [&](const std::string& name, double difference, double same, double exact,
+  const auto row = [&](const std::string& name, double difference, double alike, double exact,
                        const std::string& verdict) {
     out << std::left << std::setw(10) << name << std::right << std::setw(16) << std::scientific
         << std::setprecision(2) << difference << std::fixed << std::setprecision(4) << std::setw(12)
-        << same << std::setw(13) << exact << "  " << verdict << "\n";
+        << alike << std::setw(13) << exact << "  " << verdict << "\n";
   };
   if (!own_reference)
     row("reference", 0, 1, share(reference_score, samples), "answers are compared with these");

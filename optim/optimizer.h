@@ -29,6 +29,24 @@ struct ParamGroup {
 // parameter, listing the top-level names, and when nothing is left to train.
 std::vector<ParamGroup> make_param_groups(torch::nn::Module& network, const OptimConfig& config);
 
+// Staged freezing: parameters under a PREFIX of OptimConfig::freeze_until do not move before update
+// STEP. Their layers' running statistics do.
+class StagedFreeze {
+ public:
+  // Throws Error for a prefix that matches no parameter, listing the top-level names. Parameters
+  // that are frozen already stay so.
+  StagedFreeze(torch::nn::Module& network, const OptimConfig& config);
+  // Before update `step`, the first is 0.
+  void apply(int64_t step);
+
+ private:
+  struct Frozen {
+    torch::Tensor parameter;
+    int64_t until;
+  };
+  std::vector<Frozen> frozen_;
+};
+
 // An update rule. Weights in the network are always the ones to train on; call eval_mode() before
 // measuring or saving and train_mode() after (schedule-free keeps two sequences; AdamW does
 // nothing).

@@ -77,6 +77,7 @@ Trainer::Trainer(const RunConfig& config, Task& task, Loader& train, torch::Devi
       run_(std::move(run)),
       checkpoints_(run_ / "checkpoints"),
       groups_(make_param_groups(task.network(), config.optim)),
+      freeze_(task.network(), config.optim),
       optimizer_(make_optimizer(groups_, config.optim)),
       schedule_(make_schedule(config.optim, config.train.steps)) {
   if (config.optim.ema_decay > 0)
@@ -129,6 +130,7 @@ Outcome Trainer::run() {
 
 void Trainer::train_step() {
   const auto& optim = config_.optim;
+  freeze_.apply(state_.step);
   optimizer_->zero_grad();
   for (int64_t part = 0; part < optim.accumulate; ++part) {
     const auto batch = to_device(train_.next().value(), device_);         // 1. sample

@@ -57,6 +57,7 @@ class Trainer {
   std::filesystem::path run_;
   CheckpointStore checkpoints_;
   std::vector<ParamGroup> groups_;
+  StagedFreeze freeze_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<Schedule> schedule_;
   std::unique_ptr<Ema> ema_;

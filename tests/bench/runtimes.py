@@ -5,8 +5,10 @@
                 [--rounds 60] [--runs 10] [--plates FILE]... [--json FILE] [--profile]
 
 The first file is the measure: ratio = its fastest time / this one's, in the same runtime and run.
-With --plates (`plateforge verify --write-plates FILE`, one plate per inference) every file reads
-them: exact match, and the share of plates read as the first file reads them. --rounds 0 only reads.
+With --plates (`plateforge verify --write-plates FILE`, one picture per inference) every file answers
+them. Readers: exact match, and the share of plates read as the first file reads them. Detectors
+(decoded files): the share of frames whose plates all have a box with an IoU above 0.7, and the share
+with the boxes of the first file, as many and within a pixel. --rounds 0 does not time.
 With --profile ONNX Runtime's own times per node follow. Needs the judges' Python (./dev test).
 """
 
@@ -31,55 +33,105 @@ def input_of(path):
     return np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
 
 
-def plates_of(path):
-    """Images [N, 3, H, W] and N texts."""
+def pictures_of(path):
+    """Images [N, 3, H, W] and what is known of each: a text, or boxes."""
     data = path.read_bytes()
     (size,) = struct.unpack("<Q", data[:8])
     header = json.loads(data[8 : 8 + size])
     entry = header["images"]
     begin, end = (8 + size + offset for offset in entry["data_offsets"])
     images = np.frombuffer(data[begin:end], np.float32).reshape(entry["shape"])
-    return images, json.loads(header["__metadata__"]["texts"])
+    known = {key: json.loads(value) for key, value in header["__metadata__"].items()}
+    return images, known.get("boxes") or known["texts"]
 
 
-def alphabet_of(path):
-    """The classes' symbols and the class of the CTC blank."""
+class Reading:
+    """Greedy texts of logits."""
+
+    score, same = "exact match", "same text"
+
+    def __init__(self, metadata):
+        self.symbols, self.blank = json.loads(metadata["alphabet"]), int(metadata["blank"])
+
+    def answer(self, outputs):
+        best = outputs[0][0].argmax(0)  # of [classes, steps]
+        fresh = np.append(True, best[1:] != best[:-1]) & (best != self.blank)
+        return "".join(self.symbols[c] for c in best[fresh])
+
+    def is_right(self, answer, truth):
+        return answer == truth
+
+    def agree(self, answer, other):
+        return answer == other
+
+
+def iou(a, b):  # boxes [..., 4]
+    extent = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+    both = extent.clip(0).prod(-1)
+    area = lambda box: (box[..., 2:] - box[..., :2]).prod(-1)
+    return both / (area(a) + area(b) - both)
+
+
+class Finding:
+    """Boxes of a decoded file after plain non-maximum suppression."""
+
+    score, same = "IoU > 0.7", "same boxes"
+
+    def __init__(self, metadata):
+        if metadata["form"] != "decoded":
+            sys.exit("--plates needs detectors exported with --outputs decoded")
+        self.least, self.most = float(metadata["score_threshold"]), float(metadata["nms_iou"])
+        fit = json.loads(metadata["preprocessing"])
+        self.limits = np.array([fit["width"], fit["height"]] * 2)
+
+    def answer(self, outputs):
+        scores, boxes = outputs[0][0], outputs[1][0]
+        order = np.argsort(-scores, kind="stable")
+        order = order[scores[order] >= self.least]
+        left, kept = boxes[order].clip(0, self.limits), []
+        while len(left):
+            kept.append(left[0])
+            left = left[1:][iou(left[0], left[1:]) <= self.most]
+        return np.array(sorted(map(tuple, kept))).reshape(-1, 4)
+
+    def is_right(self, answer, truth):
+        return all((iou(answer, np.array(box)) > 0.7).any() for box in truth)
+
+    def agree(self, answer, other):
+        return answer.shape == other.shape and bool((np.abs(answer - other) <= 1).all())
+
+
+def judge_of(path):
     import onnx
 
     metadata = {entry.key: entry.value for entry in onnx.load(str(path)).metadata_props}
-    return json.loads(metadata["alphabet"]), int(metadata["blank"])
-
-
-def greedy_text(logits, symbols, blank):  # [classes, steps]
-    best = logits.argmax(0)
-    fresh = np.append(True, best[1:] != best[:-1]) & (best != blank)
-    return "".join(symbols[c] for c in best[fresh])
+    return (Finding if metadata.get("task") == "detector" else Reading)(metadata)
 
 
 def read(contestants, paths, plates):
-    """Rows of (runtime, file, plates, exact match, same text as the first file)."""
-    images, truths = plates_of(plates)
-    symbols, blank = alphabet_of(paths[0])
+    """A row per contestant: the judge's words for both shares, their values."""
+    images, truths = pictures_of(plates)
+    judge = judge_of(paths[0])
     reference, rows = {}, []
     for (runtime, name), contestant in contestants.items():
-        texts = []
+        answers = []
         for image in images:
             contestant.load(image[None])
-            texts.append(greedy_text(contestant.run()[0], symbols, blank))
-        first = reference.setdefault(runtime, texts)
+            answers.append(judge.answer(contestant.run()))
+        first = reference.setdefault(runtime, answers)
         rows.append(
             {
                 "runtime": runtime,
                 "file": name,
                 "plates": plates.stem,
-                "exact_match": statistics.fmean(a == b for a, b in zip(texts, truths)),
-                "same_text": statistics.fmean(a == b for a, b in zip(texts, first)),
+                judge.score: statistics.fmean(map(judge.is_right, answers, truths)),
+                judge.same: statistics.fmean(map(judge.agree, answers, first)),
             }
         )
     return rows
 
 
-# What runs one file: load() takes the images of the next run(), which answers with the logits.
+# What runs one file: load() takes the images of the next run(), which answers with the outputs.
 Contestant = collections.namedtuple("Contestant", "load run")
 
 
@@ -99,7 +151,7 @@ def onnxruntime_contestant(path, images, threads):
     session = onnxruntime_session(path, threads)
     feed = {"images": images.copy()}
     return Contestant(
-        lambda new: np.copyto(feed["images"], new), lambda: session.run(None, feed)[0]
+        lambda new: np.copyto(feed["images"], new), lambda: session.run(None, feed)
     )
 
 
@@ -110,7 +162,7 @@ def openvino_contestant(path, images, threads):
     request = openvino.Core().compile_model(str(path), "CPU", config).create_infer_request()
     seen = images.copy()
     request.set_input_tensor(openvino.Tensor(seen, shared_memory=True))
-    return Contestant(lambda new: np.copyto(seen, new), lambda: request.infer()[0])
+    return Contestant(lambda new: np.copyto(seen, new), lambda: list(request.infer().values()))
 
 
 def tvm_contestant(path, images, threads):
@@ -125,7 +177,7 @@ def tvm_contestant(path, images, threads):
 
     def run():
         answer = machine["main"](seen)
-        return (answer if hasattr(answer, "numpy") else answer[0]).numpy()
+        return [part.numpy() for part in ([answer] if hasattr(answer, "numpy") else answer)]
 
     return Contestant(seen.copyfrom, run)
 
@@ -235,11 +287,8 @@ def main():
     for plates in options.plates:
         report["read"] += read(contestants, options.files, plates)
     for row in report["read"]:
-        print(
-            f"{row['runtime']:12} {row['plates']}: exact match {row['exact_match']:.4f}, "
-            f"same text {row['same_text']:.4f}  {row['file']}",
-            file=out,
-        )
+        shares = ", ".join(f"{k} {v:.4f}" for k, v in row.items() if isinstance(v, float))
+        print(f"{row['runtime']:12} {row['plates']}: {shares}  {row['file']}", file=out)
     if options.profile:
         for path in options.files:
             print(f"\n{path.name}, ONNX Runtime, fastest microseconds per node", file=out)

@@ -85,16 +85,25 @@ void write_case(const Case& item, const Form& form, const std::filesystem::path&
 }
 
 // Bundles for the runtimes that the judges have, to be proved by their own scripts.
-void write_bundles(const std::filesystem::path& folder) {
-  auto model = make_model({}, Region::load("cn"), 7);
-  randomize(*model.network, 11);
-  const BundleSample sample{torch::randint(256, {3, 24, 94}, torch::kByte), "", "noise"};
-  std::filesystem::create_directories(folder);
+void write_bundles(const Model& model, const ExportOptions& options,
+                   const std::filesystem::path& file) {
+  const auto picture = torch::randint(256, {3, model.config.height, model.config.width},
+                                      torch::dtype(torch::kByte));
   const auto& profile = find_profile("fp32");
-  const auto file = folder / "network.onnx";
-  export_onnx(model, profile, file, {});
+  export_onnx(model, profile, file, options);
   for (const auto* runtime : {"openvino", "ort", "tvm"})
-    write_bundle(runtime, model, profile, file, sample);
+    write_bundle(runtime, model, profile, file, {picture, "", "noise"});
+}
+
+void write_bundles(const std::filesystem::path& folder) {
+  std::filesystem::create_directories(folder);
+  auto reader = make_model({}, Region::load("cn"), 7);
+  randomize(*reader.network, 11);
+  write_bundles(reader, {}, folder / "reader.onnx");
+  auto detector = make_model(small_detectors().at("mnv4"), Region::load("cn"), 7);
+  randomize_norms(*detector.network, 11);
+  for (const auto form : {DetectorForm::rows, DetectorForm::heads, DetectorForm::decoded})
+    write_bundles(detector, {.form = form}, folder / (detector_form_name(form) + ".onnx"));
 }
 
 }  // namespace

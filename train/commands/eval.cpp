@@ -65,8 +65,10 @@ void eval_detector(const Request& request, const Model& model, torch::Device dev
           "--page shows what a reader read; for a detector there is data preview");
   auto frames =
       plain_frame_loader(open_frames(request.spec, model.region, /*seed=*/0), model, request.batch);
-  DetectorOptions options{
-      .score_threshold = request.score, .precision = request.runtime.precision, .device = device};
+  DetectorOptions options;
+  options.score_threshold = request.score;
+  options.precision = request.runtime.precision;
+  options.device = device;
   options.decode.score = std::min(options.decode.score, request.score);
   report(request, evaluate_detector(*model.network, model.config, frames, options));
 }

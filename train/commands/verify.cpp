@@ -7,6 +7,7 @@
 #include "export/runtimes.h"
 #include "models/safetensors.h"
 #include "train/commands/commands.h"
+#include "train/evaluate_detector.h"
 #include "train/exam.h"
 
 namespace po = boost::program_options;
@@ -27,18 +28,32 @@ ImageStream stream(const ExamPtr& exam) {
   };
 }
 
+// Boxes of the plates that count, left, top, right, bottom, in pixels of the input.
+nlohmann::json boxes_of(const Batch& batch, int64_t n) {
+  auto boxes = nlohmann::json::array();
+  for (const auto& plate : true_plates(batch, n))
+    if (!plate.ignore) boxes.push_back(plate.box);
+  return boxes;
+}
+
 // For programs outside, what the runtimes are given: `images` [N, 3, H, W] float as the network
-// takes them, and in the metadata `texts`, a JSON list of N.
-void write_plates(const Exam& exam, const std::filesystem::path& file) {
+// takes them, and in the metadata a JSON list of N `texts`, or of the `boxes` of N frames.
+void write_plates(const Exam& exam, const Model& model, const std::filesystem::path& file) {
   auto loader = exam.open(LoaderOptions().batch_size);
   std::vector<torch::Tensor> images;
-  std::vector<std::string> texts;
+  auto known = nlohmann::json::array();
+  const bool finds = is_detector(model.config);
   while (const auto batch = loader.next()) {
     images.push_back(normalize(batch->images));
-    texts.insert(texts.end(), batch->texts.begin(), batch->texts.end());
+    for (int64_t n = 0; n < batch->size(); ++n) {
+      if (finds)
+        known.push_back(boxes_of(*batch, n));
+      else
+        known.push_back(batch->texts[static_cast<size_t>(n)]);
+    }
   }
   write_file_atomically(file, serialize_safetensors({{"images", torch::cat(images)}},
-                                                    {{"texts", nlohmann::json(texts).dump()}}));
+                                                    {{finds ? "boxes" : "texts", known.dump()}}));
 }
 
 std::string joined(const std::vector<std::string>& names) {
@@ -96,7 +111,7 @@ int verify_command(const Args& args) {
   if (!reference_file.empty()) reference = load_model(reference_file);
   const auto report = verify_onnx(model, onnx, stream(exam), split_list(runtimes), bounds,
                                   reference ? &*reference : nullptr, exam->names());
-  if (!record_file.empty()) write_plates(*exam, record_file);
+  if (!record_file.empty()) write_plates(*exam, model, record_file);
   if (json != "-") std::cout << report.to_text();
   write_json(json, report.to_json());
   return report.holds() ? 0 : 1;

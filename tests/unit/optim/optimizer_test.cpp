@@ -228,6 +228,36 @@ TEST(ParamGroups, MistakesAreOneSentence) {
             std::string::npos);
 }
 
+TEST(StagedFreeze, ParametersMoveFromTheirStepOn) {
+  Net net;
+  OptimConfig config;
+  config.freeze_until = {"weight=2"};
+  const auto optimizer = make_optimizer(make_param_groups(net, config), config);
+  StagedFreeze freeze(net, config);
+  const auto weight = net.weight.detach().clone();
+  for (int64_t step = 0; step < 3; ++step) {
+    const auto bias = net.bias.detach().clone();
+    freeze.apply(step);
+    optimizer->zero_grad();
+    (net.weight.square().sum() + net.bias.square().sum()).backward();
+    optimizer->step(0.1, 0.9);
+    EXPECT_EQ(torch::equal(net.weight, weight), step < 2) << step;
+    EXPECT_FALSE(torch::equal(net.bias, bias));
+  }
+}
+
+TEST(StagedFreeze, AResumedRunIsInItsStage) {
+  Net net;
+  OptimConfig config;
+  config.freeze_until = {"weight=2", "bias=5"};
+  StagedFreeze freeze(net, config);
+  freeze.apply(3);
+  EXPECT_TRUE(net.weight.requires_grad());
+  EXPECT_FALSE(net.bias.requires_grad());
+  config.freeze_until = {"backbone=2"};
+  EXPECT_THROW(StagedFreeze(net, config), Error);
+}
+
 TEST(Clip, ScalesTheJointNorm) {
   Net net;
   const auto groups = make_param_groups(net, OptimConfig{});

@@ -98,7 +98,8 @@ const char* meaning_of(DetectorForm form) {
 }
 
 // What prove.py says of the network's answer; the count follows kJudgePlates.
-std::string answer_of(const Model& model, const OnnxModel& onnx, const std::vector<Tensor>& outputs) {
+std::string answer_of(const Model& model, const OnnxModel& onnx,
+                      const std::vector<Tensor>& outputs) {
   if (!is_detector(model.config)) return greedy_texts(outputs.at(0), model.region).front();
   const double least = std::stod(onnx.metadata.at("score_threshold"));
   int64_t anchors = 0;
@@ -245,9 +246,8 @@ std::filesystem::path write_bundle(const std::string& runtime, const Model& mode
     proof["written_on_it"] = sample.text;
   }
   write("sample.json", proof.dump(2) + "\n");
-  write("README.md", filled((reads ? kReaderReadme : kDetectorReadme) +
-                                (kProveReadme + texts.readme),
-                            words));
+  write("README.md",
+        filled((reads ? kReaderReadme : kDetectorReadme) + (kProveReadme + texts.readme), words));
   write("prove.py",
         filled(filled(kProveScript, {{"RUN", texts.run}, {"JUDGE", words.at("JUDGE")}}), words));
   for (const auto& [name, content] : texts.files) {

@@ -26,7 +26,8 @@ const char* const kDetectorReadme = R"(# @MODEL@ in @RUNTIME@
 
 )";
 
-const char* const kProveReadme = R"(`@CONTRACT@` says the same for programs. `sample.png` is @ORIGIN@; `sample-input.f32` and
+const char* const kProveReadme =
+    R"(`@CONTRACT@` says the same for programs. `sample.png` is @ORIGIN@; `sample-input.f32` and
 `@TENSORS@` are the raw float32 tensors before and behind the network. A port that reproduces
 them within @TOLERANCE@ and @ANSWER@ is right:
 

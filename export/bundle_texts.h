@@ -11,7 +11,7 @@ struct BundleTexts {
   std::string name;     // of the bundle
   std::string runtime;  // as profiles and the linter call it
   std::string readme;   // after the part that all share
-  std::string run;      // Python: `def run(images): ...` returns the outputs in the order of `names`
+  std::string run;  // Python: `def run(images): ...` returns the outputs in the order of `names`
   std::vector<std::pair<std::string, std::string>> files;  // more of them
 };
 const std::vector<BundleTexts>& bundle_texts();

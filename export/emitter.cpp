@@ -299,8 +299,7 @@ OnnxModel emit(Graph graph, const std::vector<std::string>& outputs, int64_t ops
   graph.tensors.at(graph.inputs.at(0)).name = "images";
   TORCH_CHECK(graph.outputs.size() == outputs.size(), "the graph has ", graph.outputs.size(),
               " outputs, ", outputs.size(), " names were given");
-  for (size_t i = 0; i < outputs.size(); ++i)
-    graph.tensors.at(graph.outputs[i]).name = outputs[i];
+  for (size_t i = 0; i < outputs.size(); ++i) graph.tensors.at(graph.outputs[i]).name = outputs[i];
   return Emitter(graph, opset, spelling).run();
 }
 

@@ -21,8 +21,9 @@ struct QuantizedSpelling {
 };
 
 // Walks the graph and writes each node one to one; the first input is called "images", the outputs
-// as `outputs` lists them. Throws Error for an opset that cannot be written or is too old for the graph's
-// 16-bit tensors, a range of integers that no ONNX type has, and a bias that does not fit int32.
+// as `outputs` lists them. Throws Error for an opset that cannot be written or is too old for the
+// graph's 16-bit tensors, a range of integers that no ONNX type has, and a bias that does not fit
+// int32.
 OnnxModel emit(Graph graph, const std::vector<std::string>& outputs, int64_t opset,
                const QuantizedSpelling& spelling);
 

@@ -212,6 +212,21 @@ Tensor cast(const Call& call) {
   return call[0].to(*type);
 }
 
+// One element of an axis, without the axis.
+Tensor gather(const Call& call) {
+  require(call[1].dim() == 0, "only one index is known");
+  return call[0].select(call.get<int64_t>("axis", 0), call[1].item<int64_t>());
+}
+
+Tensor range(const Call& call) {
+  return torch::arange(call[0].item(), call[1].item(), call[2].item(), call[0].options());
+}
+
+Tensor divide(const Call& call) {  // integers towards zero
+  if (!c10::isIntegralType(call[0].scalar_type(), false)) return call[0] / call[1];
+  return torch::div(call[0], call[1], "trunc");
+}
+
 using Operator = std::function<Results(const Call&)>;
 
 const std::map<std::string, Operator>& operators() {
@@ -226,8 +241,9 @@ const std::map<std::string, Operator>& operators() {
       {"Conv", conv},
       {"ConvInteger", conv_integer},
       {"DequantizeLinear", dequantize_linear},
-      {"Div", [](const Call& in) { return in[0] / in[1]; }},
+      {"Div", divide},
       {"DynamicQuantizeLinear", dynamic_quantize_linear},
+      {"Gather", gather},
       {"Gemm", gemm},
       {"GlobalAveragePool",
        [](const Call& in) {
@@ -240,10 +256,12 @@ const std::map<std::string, Operator>& operators() {
       {"MaxPool", max_pool},
       {"Mul", [](const Call& in) { return in[0] * in[1]; }},
       {"QuantizeLinear", quantize_linear},
+      {"Range", range},
       {"ReduceMean", reduce_mean},
       {"Relu", [](const Call& in) { return in[0].relu(); }},
       {"Reshape", reshape},
       {"Resize", resize},
+      {"Shape", [](const Call& in) { return torch::tensor(in[0].sizes(), torch::kLong); }},
       {"Sigmoid", [](const Call& in) { return in[0].sigmoid(); }},
       {"Slice", slice},
       {"Softmax", [](const Call& in) { return in[0].softmax(in.get<int64_t>("axis", -1)); }},

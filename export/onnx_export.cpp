@@ -101,12 +101,8 @@ std::map<std::string, std::string> onnx_metadata(const Model& model, const std::
 }
 
 OnnxModel make_onnx(const Model& model, const Profile& profile, const ExportOptions& options) {
-  if (options.any_size) {
-    require(is_detector(model.config), "a reader's size is fixed: export it with --size static");
-    require(options.form != DetectorForm::decoded,
-            "decoded plates hold the anchors of one size: with --size dynamic export --outputs "
-            "heads");
-  }
+  require(!options.any_size || is_detector(model.config),
+          "a reader's size is fixed: export it with --size static");
   auto graph = trace(*model.network, {options.batch > 0 ? options.batch : -1, 3,
                                       model.config.height, model.config.width});
   std::vector<std::string> outputs = {"logits"};
@@ -116,7 +112,7 @@ OnnxModel make_onnx(const Model& model, const Profile& profile, const ExportOpti
   }
   auto onnx = to_onnx(std::move(graph), profile, options.opset,
                       onnx_metadata(model, profile.name, options.form), outputs);
-  if (options.any_size) open_size(onnx, model.config);
+  if (options.any_size) open_size(onnx, model.config, options.form);
   onnx.metadata[kFingerprintKey] = fingerprint(onnx);
   return onnx;
 }

@@ -26,8 +26,8 @@ struct ExportedFile {
 };
 
 // The graph as a file of that profile: simplified, respelled as the profile wants it, then emitted
-// one to one, its outputs under these names. Throws Error for a graph that was not quantised for the
-// profile, and for what emit() refuses.
+// one to one, its outputs under these names. Throws Error for a graph that was not quantised for
+// the profile, and for what emit() refuses.
 OnnxModel to_onnx(Graph graph, const Profile& profile, int64_t opset,
                   const std::map<std::string, std::string>& metadata,
                   const std::vector<std::string>& outputs = {"logits"});
@@ -40,8 +40,8 @@ std::string natural_profile(const Model& model);
 //   preprocessing (JSON: channels, layout, width, height, mean, scale: (pixel - mean) * scale),
 //   profile, tool, tool_version; quantization and sparsity as the model file has them
 //   readers: alphabet (JSON list), blank (index), decoder
-//   detectors: form (DetectorForm), strides (JSON list), anchors (of a location), fit (how a picture
-//   becomes an input), score_threshold, nms_iou (what the program itself uses)
+//   detectors: form (DetectorForm), strides (JSON list), anchors (of a location), fit (how a
+//   picture becomes an input), score_threshold, nms_iou (what the program itself uses)
 // A written file also has its fingerprint.
 std::map<std::string, std::string> onnx_metadata(const Model& model, const std::string& profile,
                                                  DetectorForm form);

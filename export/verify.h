@@ -60,11 +60,12 @@ struct ParityReport {
 };
 
 // Runs the written file in each runtime on every sample and compares with the model: its outputs
-// with the model's (a detector's in pixels and scores, whatever its form), its answers and score with those of `reference` (the float twin of a quantised
-// model, say; nullptr = the model itself). Also compares the file's fingerprint and metadata with
-// what was written. Throws Error for a file that cannot be read, whose input or output does not fit
-// the model, a reference with another alphabet or input, an unknown runtime, and when there are no
-// samples. A runtime that refuses the file is reported.
+// with the model's (a detector's in pixels and scores, whatever its form), its answers and score
+// with those of `reference` (the float twin of a quantised model, say; nullptr = the model itself).
+// Also compares the file's fingerprint and metadata with what was written. Throws Error for a file
+// that cannot be read, whose input or output does not fit the model, a reference with another
+// alphabet or input, an unknown runtime, and when there are no samples. A runtime that refuses the
+// file is reported.
 ParityReport verify_onnx(const Model& model, const std::filesystem::path& file,
                          const ImageStream& samples, const std::vector<std::string>& runtimes,
                          const ParityBounds& bounds, const Model* reference = nullptr,

@@ -73,8 +73,8 @@ void require_used(const std::vector<Multiplier>& multipliers, const std::string&
 }  // namespace
 
 std::vector<ParamGroup> make_param_groups(torch::nn::Module& network, const OptimConfig& config) {
-  auto multipliers =
-      parse_prefixes(config.lr_multipliers, "optim.lr_multipliers", "PREFIX=FACTOR such as backbone=0.1");
+  auto multipliers = parse_prefixes(config.lr_multipliers, "optim.lr_multipliers",
+                                    "PREFIX=FACTOR such as backbone=0.1");
   std::vector<ParamGroup> groups;
   for (auto& item : network.named_parameters()) {
     const double factor = number_of(item.key(), multipliers, 1);

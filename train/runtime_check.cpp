@@ -25,14 +25,15 @@ std::optional<RuntimeCheck> check_in_runtime(const Model& model, const Graph& ex
   const auto runtime = std::ranges::find_first_of(profile.runtimes, runtime_names());
   if (runtime == profile.runtimes.end()) return std::nullopt;
   const Removed removed{scratch};
-  write_onnx(make_onnx(model, profile, {.batch = 0, .opset = opset, .form = DetectorForm::rows}), scratch);
+  write_onnx(make_onnx(model, profile, {.batch = 0, .opset = opset, .form = DetectorForm::rows}),
+             scratch);
   const auto opened = open_runtime(*runtime, scratch);
-  return RuntimeCheck{
-      *runtime,
-      compare(
-          exact,
-          [&](const torch::Tensor& images) { return opened->run(images.contiguous()).at(0); },
-          jury)};
+  return RuntimeCheck{*runtime, compare(
+                                    exact,
+                                    [&](const torch::Tensor& images) {
+                                      return opened->run(images.contiguous()).at(0);
+                                    },
+                                    jury)};
 }
 
 }  // namespace plateforge

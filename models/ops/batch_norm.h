@@ -9,8 +9,8 @@
 #include "models/ops/rows.h"
 
 // Batch normalisation in parts, for the fused kernels that end in it: what the statistics give, and
-// what the gradient of the input needs. Letters: x input, y = x scale + offset output, g = dy; with a
-// ReLU after it (Relu), y is what the ReLU makes of that and g = dy where y > 0.
+// what the gradient of the input needs. Letters: x input, y = x scale + offset output, g = dy; with
+// a ReLU after it (Relu), y is what the ReLU makes of that and g = dy where y > 0.
 namespace plateforge::ops {
 
 // Two sums per channel. Float while fold() is called every few hundred rows, double beyond.

@@ -87,8 +87,8 @@ void write_case(const Case& item, const Form& form, const std::filesystem::path&
 // Bundles for the runtimes that the judges have, to be proved by their own scripts.
 void write_bundles(const Model& model, const ExportOptions& options,
                    const std::filesystem::path& file) {
-  const auto picture = torch::randint(256, {3, model.config.height, model.config.width},
-                                      torch::dtype(torch::kByte));
+  const auto picture =
+      torch::randint(256, {3, model.config.height, model.config.width}, torch::dtype(torch::kByte));
   const auto& profile = find_profile("fp32");
   export_onnx(model, profile, file, options);
   for (const auto* runtime : {"openvino", "ort", "tvm"})

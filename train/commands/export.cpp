@@ -56,7 +56,7 @@ size_t print_forecast(std::ostream& out, const Profile& profile, const LintRepor
 
 int export_command(const Args& args) {
   std::string model_file, out, profile_list, bundle_list, sample_spec, json, outputs = "decoded",
-      size = "static";
+                                                                             size = "static";
   bool strict = false;
   ExportOptions exporting;
   po::options_description options("options");
@@ -68,10 +68,11 @@ int export_command(const Args& args) {
           .c_str())("batch", po::value(&exporting.batch)->default_value(exporting.batch),
                     "pictures per inference; 0 = open (OpenCV 4.6 wants a fixed batch)")(
       "outputs", po::value(&outputs)->default_value(outputs),
-      "of a detector: decoded (scores, boxes, corners in pixels), heads (score_S, bbox_S, kps_S for "
+      "of a detector: decoded (scores, boxes, corners in pixels), heads (score_S, bbox_S, kps_S "
+      "for "
       "each stride S, as SCRFD's parsers read them) or rows (the network's own)")(
       "size", po::value(&size)->default_value(size),
-      "static, or dynamic: a detector's heads for any multiple of its coarsest stride")(
+      "static, or dynamic: a detector for any multiple of its coarsest stride")(
       "opset", po::value(&exporting.opset)->default_value(exporting.opset), "13 to 21")(
       "bundle", po::value(&bundle_list),
       "runtimes, joined by , (opencv openvino ort tensorrt tvm): a folder beside the file with "
@@ -88,7 +89,8 @@ int export_command(const Args& args) {
   set_up_runtime({.device = "cpu"});
   const auto model = load_model(model_file);
   exporting.form = find_detector_form(outputs);
-  require(size == "static" || size == "dynamic", "--size ", size, " is unknown; known: static dynamic");
+  require(size == "static" || size == "dynamic", "--size ", size,
+          " is unknown; known: static dynamic");
   exporting.any_size = size == "dynamic";
   const auto names = values.count("profile") ? split_list(profile_list)
                                              : std::vector<std::string>{natural_profile(model)};

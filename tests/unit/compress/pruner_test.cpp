@@ -102,7 +102,7 @@ TEST(Pruner, MeetsABudgetOfAccuracy) {
   const double zeros = c.zeros({.allocation = "norm_global", .ratio = 0.95, .max_drop = 0.2});
   EXPECT_GT(zeros, 0);
   EXPECT_LT(zeros, 0.94);
-  EXPECT_GE(c.plates.measure().exact_match, 0.8);
+  EXPECT_GE(c.plates.measure().score, 0.8);
 }
 
 TEST(Pruner, AllocationLeavesTheNetworkAsItWas) {

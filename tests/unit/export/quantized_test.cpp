@@ -212,7 +212,8 @@ TEST(QuantizedExport, SixteenBitsNeedOpset21) {
   EXPECT_NE(text.find("needs opset 21, not 13"), std::string::npos) << text;
   const auto file = decode_onnx(encode_onnx(to_onnx(graph, find_profile("int8-u8"), 21, {})), "f");
   EXPECT_EQ(file.ir_version, 10);
-  const auto got = OnnxInterpreter(file, "f").run(torch::tensor({{0.014F, -500.F, 0.026F, 500.F}})).at(0);
+  const auto got =
+      OnnxInterpreter(file, "f").run(torch::tensor({{0.014F, -500.F, 0.026F, 500.F}})).at(0);
   EXPECT_TRUE(torch::allclose(got, torch::tensor({{0.01F, -300.F, 0.03F, 355.35F}})));
 }
 

@@ -65,7 +65,8 @@ TEST(Runtimes, OpenBatchRunsOrIsOneError) {
   const auto file = written(network, {-1, 3, 9, 19});
   for (const auto& name : runtime_names()) {
     try {
-      EXPECT_EQ(open_runtime(name, file)->run(torch::randn({2, 3, 9, 19})).at(0).size(0), 2) << name;
+      EXPECT_EQ(open_runtime(name, file)->run(torch::randn({2, 3, 9, 19})).at(0).size(0), 2)
+          << name;
     } catch (const Error& error) {
       EXPECT_EQ(name, "opencv") << error.what();
     }

@@ -109,7 +109,7 @@ class Reference {
     add_score(row[0].item<double>(), iou);
     weight_ += weight;
     ++positives_;
-    if (value(12) != kBoxAndCorners) return;
+    if (value(12) != static_cast<double>(kBoxAndCorners)) return;
     const double height = (std::hypot(value(10) - value(4), value(11) - value(5)) +
                            std::hypot(value(8) - value(6), value(9) - value(7))) /
                           2;

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "models/graph/ops.h"
 #include "models/model_file.h"
 #include "tests/support/problem.h"
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "data/frames/open_frames.h"
 #include "data/frames/split.h"
 #include "models/decode/boxes.h"
 #include "tests/support/detectors.h"
@@ -18,11 +19,10 @@ Model small_detector() {
   return model;
 }
 
-// Rows [N, A, K] of plain distances that say one plate each: every anchor's score is low but that of the anchor whose
-// centre is nearest to the true plate's, which says the plate itself.
+// Rows [N, A, K] of plain distances that say one plate each: every anchor's score is low but that
+// of the anchor whose centre is nearest to the true plate's, which says the plate itself.
 torch::Tensor perfect_rows(const Batch& batch, const ModelConfig& config) {
-  const auto anchors =
-      make_anchors(config.detector, batch.images.size(2), batch.images.size(3));
+  const auto anchors = make_anchors(config.detector, batch.images.size(2), batch.images.size(3));
   const DetectorOutput layout(config.detector);
   auto rows = torch::zeros({batch.size(), anchors.centers.size(0), layout.size()});
   rows.select(2, 0).fill_(-20);

@@ -23,6 +23,7 @@ namespace {
 
 using torch::Tensor;
 
+constexpr double kLowScore = 0.05;  // of a detector's anchor
 constexpr int64_t kOpenBatch = 16;  // plates at once for a file whose batch is open
 
 // The tensor that answers are compared and judged by, of what a network or a file gave: a reader's
@@ -32,6 +33,16 @@ class Answers {
   Answers(const Model& model, DetectorForm form) : config_(model.config), form_(form) {}
   Tensor of_network(const Tensor& output) const { return of({output}, DetectorForm::rows); }
   Tensor of_file(const std::vector<Tensor>& outputs) const { return of(outputs, form_); }
+
+  // What of two answers is compared: all, but of a detector's anchors whose score is low in both,
+  // where boxes mean nothing, the score alone.
+  Tensor matters(const Tensor& one, const Tensor& other) const {
+    if (!is_detector(config_)) return torch::ones_like(one, torch::kBool);
+    const auto score = torch::maximum(one.slice(2, 0, 1), other.slice(2, 0, 1));
+    auto matters = (score >= kLowScore).expand_as(one).clone();
+    matters.slice(2, 0, 1).fill_(true);
+    return matters;
+  }
 
  private:
   Tensor of(const std::vector<Tensor>& outputs, DetectorForm form) const {
@@ -72,7 +83,7 @@ class Candidate {
   }
 
   void compare(const Tensor& images, const Declared& declared, const Answers& answers,
-               const Expected& expected) {
+               const Expected& expected, double moved_box) {
     if (!parity_.refusal.empty()) return;
     attempt([&] {
       const auto outputs = runtime_->run(images);
@@ -80,25 +91,26 @@ class Candidate {
         require(fits(outputs[i].sizes().vec(), declared.outputs[i]), parity_.runtime,
                 " answers with shape ", shape_text(outputs[i].sizes().vec()), ", the model with ",
                 shape_text(declared.outputs[i]));
-      add(answers.of_file(outputs), expected);
+      add(answers.of_file(outputs), answers, expected, moved_box);
     });
   }
 
   RuntimeParity& parity() { return parity_; }
 
  private:
-  void add(const Tensor& all, const Expected& expected) {
+  void add(const Tensor& all, const Answers& read, const Expected& expected, double moved_box) {
     const auto used = static_cast<int64_t>(expected.answers.size());  // the rest fills the batch up
     const auto outputs = all.slice(0, 0, used), wanted = expected.outputs.slice(0, 0, used);
     // The same infinity or NaN in both agrees; any other non-finite value is an infinite
     // difference.
     const auto same = (outputs == wanted) | (outputs.isnan() & wanted.isnan());
-    const auto gap = torch::where(same, 0.0, (outputs - wanted).abs().to(torch::kDouble));
+    const auto ignored = same | ~read.matters(outputs, wanted);
+    const auto gap = torch::where(ignored, 0.0, (outputs - wanted).abs().to(torch::kDouble));
     const auto largest = torch::nan_to_num(gap, INFINITY).max().item<double>();
     parity_.max_abs_logit_difference = std::max(parity_.max_abs_logit_difference, largest);
     const auto answers = expected.judge(outputs);
     for (size_t i = 0; i < answers.size(); ++i) {
-      parity_.same += same_answer(answers[i], expected.answers[i]);
+      parity_.same += same_answer(answers[i], expected.answers[i], moved_box);
       parity_.score += answers[i].score;
     }
     parity_.samples += used;
@@ -315,13 +327,13 @@ ParityReport verify_onnx(const Model& model, const std::filesystem::path& file,
       expected.answers = other ? judge(answer(reference).slice(0, 0, used)) : own;
       for (size_t i = 0; i < own.size(); ++i) {
         report.score += own[i].score;
-        report.same += same_answer(own[i], expected.answers[i]);
+        report.same += same_answer(own[i], expected.answers[i], bounds.moved_box);
         report.reference_score += expected.answers[i].score;
       }
       report.samples += used;
       report.max_abs_logit =
           std::max(report.max_abs_logit, expected.outputs.abs().max().item<double>());
-      for (auto& candidate : candidates) candidate.compare(images, declared, answers, expected);
+      for (auto& candidate : candidates) candidate.compare(images, declared, answers, expected, bounds.moved_box);
     }
   }
   require(report.samples > 0, "there is nothing to verify ", file.string(), " on");

@@ -15,7 +15,6 @@ using torch::Tensor;
 constexpr int64_t kRankingBatch = 20;
 constexpr int kFailuresBeforeRanking = 2;
 
-constexpr float kSamePlace = 1;  // pixels
 
 // A network's answers to all pictures of a jury.
 struct Answers {
@@ -222,10 +221,10 @@ class Search {
 
 }  // namespace
 
-bool same_answer(const Judgement& a, const Judgement& b) {
+bool same_answer(const Judgement& a, const Judgement& b, double within) {
   return a.answer == b.answer &&
          std::equal(a.places.begin(), a.places.end(), b.places.begin(), b.places.end(),
-                    [](float one, float other) { return std::abs(one - other) <= kSamePlace; });
+                    [&](float one, float other) { return std::abs(one - other) <= within; });
 }
 
 Comparison compare(const Graph& exact, const Forward& quantized, const Jury& jury) {

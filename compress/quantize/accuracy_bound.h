@@ -17,8 +17,8 @@ struct Judgement {
   std::string answer;
   std::vector<float> places;
 };
-// The same text, and every place within a pixel.
-bool same_answer(const Judgement& a, const Judgement& b);
+// The same text, and as many places, each within so many pixels.
+bool same_answer(const Judgement& a, const Judgement& b, double within = 1);
 
 // Pictures with a measure. `judge` gets outputs of the network and the numbers of their pictures,
 // counted through all batches.

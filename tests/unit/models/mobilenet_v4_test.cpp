@@ -73,7 +73,8 @@ TEST(MobileNetV4, KeepsStagesBehindTheLastTapOnlyOnRequest) {
 }
 
 TEST(MobileNetV4, StartsWithFanOutOfAGroup) {
-  MobileNetV4Classifier network("mnv4_conv_small");
+  const auto owned = std::make_shared<MobileNetV4Classifier>("mnv4_conv_small");
+  auto& network = *owned;
   network.initialize(3);
   const auto tensors = state_dict(network);
   const auto spread = [&](const char* name) {
@@ -91,7 +92,8 @@ TEST(MobileNetV4, StartsWithFanOutOfAGroup) {
 
 TEST(MobileNetV4, AttentionEqualsFourSeparateHeads) {
   torch::manual_seed(1);
-  MobileNetV4Classifier network("mnv4_hybrid_medium");
+  const auto owned = std::make_shared<MobileNetV4Classifier>("mnv4_hybrid_medium");
+  auto& network = *owned;
   network.initialize(5);
   network.eval();
   const torch::NoGradGuard no_grad;

@@ -91,30 +91,45 @@ TEST(Scrfd, SharedTowersAreOneModuleAndScalesAreApart) {
   EXPECT_FALSE(tensors.contains("head.level0.score.weight"));
 }
 
-TEST(Scrfd, FusedTrainingEqualsPlain) {
+// Gradients of a fresh network in training, and its output.
+std::vector<torch::Tensor> training_step(const ModelConfig& config, torch::ScalarType type,
+                                         bool plain) {
+  std::optional<ops::PlainOps> guard;
+  if (plain) guard.emplace();
+  const auto network = make_network(config, 0, 5);
+  randomize_norms(*network, 6);
+  network->to(type);
+  torch::manual_seed(7);
+  const auto images =
+      torch::randn({4, 3, 64, 96}).contiguous(at::MemoryFormat::ChannelsLast).to(type);
+  const auto out = network->forward(images);
+  const auto direction = torch::randn(out.sizes()).to(type);
+  auto results = torch::autograd::grad({(out * direction).mean()}, network->parameters(), {}, {},
+                                       false, /*allow_unused=*/true);
+  results.push_back(out.detach());
+  return results;
+}
+
+double distance(const std::vector<torch::Tensor>& results, const std::vector<torch::Tensor>& truth) {
+  double apart = 0, size = 0;
+  for (size_t i = 0; i < truth.size(); ++i) {
+    if (!truth[i].defined()) continue;
+    apart += (results[i].to(torch::kDouble) - truth[i]).square().sum().item<double>();
+    size += truth[i].square().sum().item<double>();
+  }
+  return std::sqrt(apart / size);
+}
+
+// Maps of a few pixels and ReLUs near their kink carry a rounding far: what counts is that the
+// fused kernels are no further from the truth than LibTorch's.
+TEST(Scrfd, FusedTrainingIsAsExactAsPlain) {
   for (const auto& [name, config] : small_detectors()) {
-    const auto gradients = [&config = config](bool plain) {
-      std::optional<ops::PlainOps> guard;
-      if (plain) guard.emplace();
-      const auto network = make_network(config, 0, 5);
-      randomize_norms(*network, 6);
-      torch::manual_seed(7);
-      const auto images = torch::randn({4, 3, 64, 96}).contiguous(at::MemoryFormat::ChannelsLast);
-      const auto out = network->forward(images);
-      const auto direction = torch::randn(out.sizes());
-      auto results = torch::autograd::grad({(out * direction).mean()}, network->parameters(), {},
-                                           {}, false, /*allow_unused=*/true);
-      results.push_back(out.detach());
-      return results;
-    };
-    const auto fused = gradients(false), plain = gradients(true);
-    for (size_t i = 0; i < fused.size(); ++i) {
-      ASSERT_EQ(fused[i].defined(), plain[i].defined()) << name;
-      if (!fused[i].defined()) continue;
-      const auto scale = plain[i].abs().max().item<double>();
-      EXPECT_LE((fused[i] - plain[i]).abs().max().item<double>(), 2e-3 * scale + 1e-7)
-          << name << " " << i;
-    }
+    const auto truth = training_step(config, torch::kDouble, true);
+    const auto fused = training_step(config, torch::kFloat, false);
+    const auto plain = training_step(config, torch::kFloat, true);
+    for (size_t i = 0; i < truth.size(); ++i) ASSERT_EQ(fused[i].defined(), truth[i].defined());
+    EXPECT_LE(distance(fused, truth), 2 * distance(plain, truth) + 1e-6) << name;
+    EXPECT_LE(distance(fused, truth), 0.02) << name;
   }
 }
 
@@ -135,7 +150,8 @@ TEST(Scrfd, LivesInAModelFile) {
 
 TEST(Scrfd, TakesTheWeightsOfAPublishedBackbone) {
   auto model = make_model(small_detectors().at("mnv4"), Region::load("cn"), 3);
-  MobileNetV4Classifier published("mnv4_conv_small_050");
+  const auto owned = std::make_shared<MobileNetV4Classifier>("mnv4_conv_small_050");
+  auto& published = *owned;
   published.initialize(8);
   auto weights = state_dict(published);
   const auto report = take_weights(model, weights, nullptr);

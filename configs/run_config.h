@@ -97,7 +97,7 @@ struct ModelConfig {
   std::string context = "per_sample";
   bool stn = false;
   std::string init_from = "";
-  DetectorConfig detector;
+  DetectorConfig detector = {};
 
   template <class V>
   void visit(V& v) {

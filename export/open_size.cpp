@@ -30,8 +30,10 @@ class AnchorNodes {
     Names centers, strides;
     const auto scales = config.anchor_scales.size();
     for (const int64_t stride : config.strides) {
-      const auto y = positions(extents_[0], stride, {-1, 1}), x = positions(extents_[1], stride, {1, -1});
-      const auto zero = constant(torch::tensor(0.F)), step = constant(torch::tensor(static_cast<float>(stride)));
+      const auto y = positions(extents_[0], stride, {-1, 1}),
+                 x = positions(extents_[1], stride, {1, -1});
+      const auto zero = constant(torch::tensor(0.F)),
+                 step = constant(torch::tensor(static_cast<float>(stride)));
       const auto rows = column(node("Add", {y, node("Mul", {x, zero})}));
       const auto columns = column(node("Add", {node("Mul", {y, zero}), x}));
       const auto same = node("Add", {node("Mul", {rows, zero}), step});
@@ -92,7 +94,8 @@ void replace_constant(OnnxModel& onnx, const std::string& name, const std::strin
   const auto found = find_initializer(onnx, name);
   TORCH_CHECK(found != onnx.initializers.end(), "the file lacks '", name, "'");
   onnx.initializers.erase(found);
-  for (auto& node : onnx.nodes) std::replace(node.inputs.begin(), node.inputs.end(), name, computed);
+  for (auto& node : onnx.nodes)
+    std::replace(node.inputs.begin(), node.inputs.end(), name, computed);
 }
 
 // The constants that with_outputs() made of the anchors of one size.

@@ -10,11 +10,10 @@ constexpr ParityBounds kFloat{.logit_difference = 2e-3};
 // Integers: where a value lies on the border between two steps, runtimes round it either way, and
 // the following layers carry that on. Measured: 0.6 % of the largest logit (own interpreter, ONNX
 // Runtime), 2 % (OpenVINO). Boxes of plates 130 pixels wide move by one to three pixels.
-constexpr ParityBounds kIntegers{
-    .relative_logit_difference = 0.05,
-    .different_texts = 0.02,
-    .moved_box = 4,
-    .exact_match_drop = 0.01};
+constexpr ParityBounds kIntegers{.relative_logit_difference = 0.05,
+                                 .different_texts = 0.02,
+                                 .moved_box = 4,
+                                 .exact_match_drop = 0.01};
 
 }  // namespace
 

@@ -11,9 +11,9 @@ namespace plateforge {
 struct ParityBounds {
   double logit_difference = 0;           // largest |logit - LibTorch logit|; detectors: pixels
   double relative_logit_difference = 0;  // the same as a share of the largest |logit|; either holds
-  double different_texts = 0;            // share of plates that read, or frames that find, otherwise
-  double moved_box = 1;                  // pixels by which a box that is still the same may move
-  double exact_match_drop = 0;           // exact match of LibTorch minus that of the file
+  double different_texts = 0;   // share of plates that read, or frames that find, otherwise
+  double moved_box = 1;         // pixels by which a box that is still the same may move
+  double exact_match_drop = 0;  // exact match of LibTorch minus that of the file
 };
 
 // A kind of file that `export` writes.

@@ -333,7 +333,8 @@ ParityReport verify_onnx(const Model& model, const std::filesystem::path& file,
       report.samples += used;
       report.max_abs_logit =
           std::max(report.max_abs_logit, expected.outputs.abs().max().item<double>());
-      for (auto& candidate : candidates) candidate.compare(images, declared, answers, expected, bounds.moved_box);
+      for (auto& candidate : candidates)
+        candidate.compare(images, declared, answers, expected, bounds.moved_box);
     }
   }
   require(report.samples > 0, "there is nothing to verify ", file.string(), " on");

@@ -15,7 +15,6 @@ using torch::Tensor;
 constexpr int64_t kRankingBatch = 20;
 constexpr int kFailuresBeforeRanking = 2;
 
-
 // A network's answers to all pictures of a jury.
 struct Answers {
   std::vector<Judgement> judgements;

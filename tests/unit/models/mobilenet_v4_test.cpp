@@ -84,7 +84,8 @@ TEST(MobileNetV4, StartsWithFanOutOfAGroup) {
   EXPECT_NEAR(spread("blocks.2.1.dw_mid.conv.weight"), std::sqrt(2.0 / 9), 2e-2);
   EXPECT_TRUE(tensors.at("bn1.weight").eq(1).all().item<bool>());
   EXPECT_TRUE(tensors.at("classifier.bias").eq(0).all().item<bool>());
-  MobileNetV4Classifier again("mnv4_conv_small");
+  const auto other = std::make_shared<MobileNetV4Classifier>("mnv4_conv_small");
+  auto& again = *other;
   again.initialize(3);
   for (const auto& [name, tensor] : state_dict(again))
     EXPECT_TRUE(tensor.equal(tensors.at(name))) << name;

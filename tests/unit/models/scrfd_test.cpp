@@ -110,7 +110,8 @@ std::vector<torch::Tensor> training_step(const ModelConfig& config, torch::Scala
   return results;
 }
 
-double distance(const std::vector<torch::Tensor>& results, const std::vector<torch::Tensor>& truth) {
+double distance(const std::vector<torch::Tensor>& results,
+                const std::vector<torch::Tensor>& truth) {
   double apart = 0, size = 0;
   for (size_t i = 0; i < truth.size(); ++i) {
     if (!truth[i].defined()) continue;

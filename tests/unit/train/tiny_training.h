@@ -64,7 +64,8 @@ struct Process {
         start(make_start(config, region)),
         task(start, val, {}, make_teacher(config, region, torch::kCPU)),
         trainer(config, task, train, torch::kCPU, folder) {
-    if (auto pruning = make_prune_hook(config, start, plate_exam(data.train, start), torch::kCPU, folder))
+    if (auto pruning =
+            make_prune_hook(config, start, plate_exam(data.train, start), torch::kCPU, folder))
       trainer.add_hook(std::move(pruning));
     torch::manual_seed(static_cast<uint64_t>(config.seed));
   }

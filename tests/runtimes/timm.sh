@@ -1,8 +1,7 @@
 #!/bin/sh
 # Runs timm_parity.py with the interpreter of the judges' environment and, where that has no torch
 # of its own, the one that came with LibTorch. Exits 77, which ctest reports as skipped, where timm
-# is missing: `.deps/judges/bin/pip install --no-deps timm` and, for torch and timm to start,
-# `pip install filelock fsspec jinja2 networkx pillow pyyaml sympy`.
+# is missing.
 root=$(cd "$(dirname "$0")/../.." && pwd)
 python="$root/.deps/judges/bin/python"
 [ -x "$python" ] || { echo "no $python: ./dev test installs it"; exit 77; }

@@ -18,6 +18,13 @@ namespace {
 // Streams of random numbers of a scene.
 enum Stream : uint64_t { kPlan, kBackdrop, kWeather, kCamera };
 
+// The part of a picture that is whole in blocks of `block` pixels. Scenes consist of such blocks.
+cv::Rect in_blocks(const cv::Rect& part, int block) {
+  const auto down = [&](int v) { return v / block * block; };
+  const auto up = [&](int v) { return (v + block - 1) / block * block; };
+  return {cv::Point(down(part.x), down(part.y)), cv::Point(up(part.br().x), up(part.br().y))};
+}
+
 class SceneSource final : public FrameSource {
  public:
   SceneSource(std::string name, scenes::PlanOptions options, scenes::Plates plates, int64_t count,
@@ -42,14 +49,18 @@ class SceneSource final : public FrameSource {
     frame.plates = annotations(plan);
     frame.region = cv::Rect({0, 0}, plan.size);
     if (choose) {
-      const cv::Rect wanted = choose(plan.size, frame.plates).region;
+      const auto [wanted, reduction] = choose(plan.size, frame.plates);
       frame.region &= wanted;
       require(!frame.region.empty(), frame.source, ": the region asked for (", wanted.width, " x ",
               wanted.height, " at ", wanted.x, ", ", wanted.y, ") lies outside its ",
               plan.size.width, " x ", plan.size.height, " pixels");
+      while (frame.reduction < 8 && 2 * frame.reduction <= reduction) frame.reduction *= 2;
+      frame.region = in_blocks(frame.region, frame.reduction);
     }
-    const cv::Mat picture = paint(plan, key);
-    frame.image = frame.region.size() == plan.size ? picture : picture(frame.region).clone();
+    const cv::Mat picture = paint(reduced(plan, frame.reduction), key);
+    const cv::Rect shown(frame.region.tl() / frame.reduction,
+                         frame.region.size() / frame.reduction);
+    frame.image = shown.size() == picture.size() ? picture : picture(shown).clone();
     return frame;
   }
 
@@ -83,8 +94,8 @@ class SceneSource final : public FrameSource {
     for (const auto& board : plan.boards) {
       Rng rng(board.key);
       const double pixels = board.view.scale() * board.design.size.width;
-      put(paint_board(board.design, pixels, lettering_, rng), board.view, rng.uniform(0, 0.8),
-          picture);
+      put(paint_board(board.design, pixels, lettering_, rng), board.view,
+          plan.light.grain * rng.uniform(0, 0.8), picture);
     }
   }
 

@@ -214,10 +214,11 @@ void apply_camera(cv::Mat& image, const Light& light, const std::vector<Quad>& k
     cv::cvtColor(image, image, cv::COLOR_GRAY2BGR);
   }
   if (rng.chance(0.85)) {
-    sensor_noise(image, log_uniform(0.7, light.night ? 14 : 8, rng), rng.uniform(0, 0.8), rng);
+    const double sigma = light.grain * log_uniform(0.7, light.night ? 14 : 8, rng);
+    sensor_noise(image, sigma, rng.uniform(0, 0.8), rng);
   }
   if (rng.chance(0.1)) print_time(image, keep, lettering, rng);
-  if (rng.chance(0.45)) augment::jpeg(image, rng, rng.uniform(0.1, 1));
+  if (rng.chance(0.45)) augment::jpeg(image, rng, light.grain * rng.uniform(0.1, 1));
 }
 
 }  // namespace plateforge::scenes

@@ -18,6 +18,7 @@ struct Light {
   double fog = 0;                       // 0..1
   int64_t rain = 0, snow = 0;           // drops, flakes
   double blur = 0;                      // sigma of the lens, in 640ths of the longer side
+  double grain = 1;                     // what is left of the sensor's noise and the file's blocks
   int64_t lamps = 0;                    // headlights and street lamps that shine into the camera
 };
 Light draw_light(Rng& rng);

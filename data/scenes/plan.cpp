@@ -22,7 +22,8 @@ cv::Size draw_size(Rng& rng) {
   const double aspect = kAspects[rng.below(6)];
   // Large pictures are rarer: they cost more and add little.
   const double side = 480 * std::pow(1280.0 / 480, std::pow(rng.uniform(), 2.5));
-  const auto extent = [](double v) { return std::clamp(cvRound(v), 480, 1280); };
+  // Whole blocks, also of a picture reduced by 8.
+  const auto extent = [](double v) { return 8 * std::clamp(cvRound(v / 8), 60, 160); };
   return {extent(side * std::sqrt(aspect)), extent(side / std::sqrt(aspect))};
 }
 
@@ -224,6 +225,19 @@ class Planner {
 
 Plan draw_plan(const PlanOptions& options, const Plates& plates, Rng& rng) {
   return Planner(options, plates, rng).draw();
+}
+
+Plan reduced(Plan plan, int reduction) {
+  const double share = 1.0 / reduction;
+  plan.size /= reduction;
+  plan.light.grain *= share;
+  for (auto& vehicle : plan.vehicles) vehicle.view = vehicle.view.resized(share);
+  for (auto& board : plan.boards) board.view = board.view.resized(share);
+  for (auto& plate : plan.plates) {
+    plate.view = plate.view.resized(share);
+    plate.soften *= share;
+  }
+  return plan;
 }
 
 std::vector<FramePlate> annotations(const Plan& plan) {

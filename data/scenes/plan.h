@@ -71,6 +71,10 @@ struct PlanOptions {
 // header of a photograph.
 Plan draw_plan(const PlanOptions& options, const Plates& plates, Rng& rng);
 
+// The same scene in a picture with a `reduction`-th of the width and height: plates, vehicles,
+// boards, light. A background that is made up becomes another one.
+Plan reduced(Plan plan, int reduction);
+
 // The plates as annotated. Ignored: those of which less than 60 % can be seen, that are less than 6
 // pixels high, or that are blurred (sigma) by more than an eighth of their height: nobody could say
 // that they are plates.

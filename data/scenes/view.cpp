@@ -71,6 +71,12 @@ double View::scale() const {
   return std::sqrt(std::abs(static_cast<double>(x.cross(y))));
 }
 
+View View::resized(double share) const {
+  View view;
+  view.matrix_ = cv::Matx33d(share, 0, 0, 0, share, 0, 0, 0, 1) * matrix_;
+  return view;
+}
+
 cv::Rect2f extents(const Quad& quad) {
   const auto [left, right] = std::minmax({quad[0].x, quad[1].x, quad[2].x, quad[3].x});
   const auto [top, bottom] = std::minmax({quad[0].y, quad[1].y, quad[2].y, quad[3].y});

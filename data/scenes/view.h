@@ -34,6 +34,8 @@ class View {
   cv::Rect2d visible(const cv::Rect2d& mm, const cv::Size& picture) const;
   // Pixels per millimetre around the origin.
   double scale() const;
+  // The same in a picture of that share of the size.
+  View resized(double share) const;
   const cv::Matx33d& matrix() const { return matrix_; }
 
  private:

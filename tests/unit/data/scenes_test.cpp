@@ -233,7 +233,7 @@ TEST(Scenes, ReadCutsTheRegionAskedFor) {
   const Frame part = source->read({0, 5}, [&](const cv::Size& size, const auto& plates) {
     EXPECT_EQ(size, whole.image.size());
     EXPECT_EQ(plates.size(), whole.plates.size());
-    return FrameView{wanted, 4};
+    return FrameView{wanted, 1.9};
   });
   EXPECT_EQ(part.region, cv::Rect(0, 100, 260, 250));
   EXPECT_EQ(part.reduction, 1);
@@ -243,6 +243,34 @@ TEST(Scenes, ReadCutsTheRegionAskedFor) {
     return FrameView{{size.width + 5, 0, 10, 10}, 1};
   };
   EXPECT_NE(problem_of([&] { source->read({0, 5}, outside); }).find("outside"), std::string::npos);
+}
+
+TEST(Scenes, ReducedHaveTheSamePlatesWithFewerPixels) {
+  const auto source = scenes_of("any");
+  double alike = 0;
+  int plates = 0;
+  for (int64_t index = 0; index < 12; ++index) {
+    const Frame whole = source->read({0, index});
+    const Frame part = source->read({0, index}, [&](const cv::Size& size, const auto&) {
+      return FrameView{{1, 2, size.width, size.height}, 3};
+    });
+    EXPECT_EQ(part.reduction, 2);
+    EXPECT_EQ(part.region, cv::Rect({0, 2}, whole.image.size() - cv::Size(0, 2)));
+    ASSERT_EQ(part.image.size(), part.region.size() / 2);
+    ASSERT_EQ(part.plates.size(), whole.plates.size());
+    for (const auto& plate : whole.plates) {
+      const cv::Rect box = cv::Rect(plate.box) & part.region;
+      if (plate.ignore || box.width < 60) continue;
+      cv::Mat all, few, likeness;
+      cv::resize(whole.image(box), all, {24, 8}, 0, 0, cv::INTER_AREA);
+      const cv::Point from = (box.tl() - part.region.tl()) / 2;
+      cv::resize(part.image(cv::Rect(from, box.size() / 2)), few, {24, 8}, 0, 0, cv::INTER_AREA);
+      cv::matchTemplate(all, few, likeness, cv::TM_CCOEFF_NORMED);
+      alike += likeness.at<float>(0, 0), ++plates;
+    }
+  }
+  ASSERT_GE(plates, 6);
+  EXPECT_GT(alike / plates, 0.8);
 }
 
 // --- backgrounds and real plates

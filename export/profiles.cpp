@@ -13,6 +13,7 @@ constexpr ParityBounds kFloat{.logit_difference = 2e-3};
 constexpr ParityBounds kIntegers{.relative_logit_difference = 0.05,
                                  .different_texts = 0.02,
                                  .moved_box = 4,
+                                 .least_score = 0.05,
                                  .exact_match_drop = 0.01};
 
 }  // namespace
@@ -32,6 +33,7 @@ const std::vector<Profile>& profiles() {
        .half = true,
        .bounds = {.relative_logit_difference = 0.02,
                   .different_texts = 0.02,
+                  .least_score = 0.05,
                   .exact_match_drop = 0.01}},
       {.name = "int8-u8",
        .description = "unsigned 8-bit activations, signed 8-bit weights",

@@ -13,6 +13,9 @@ struct ParityBounds {
   double relative_logit_difference = 0;  // the same as a share of the largest |logit|; either holds
   double different_texts = 0;   // share of plates that read, or frames that find, otherwise
   double moved_box = 1;         // pixels by which a box that is still the same may move
+  // Of a detector's anchors with a lower score in both answers only the scores are compared: where
+  // no plate is, a box means nothing, and coarse arithmetic moves it far. 0 compares all.
+  double least_score = 0;
   double exact_match_drop = 0;  // exact match of LibTorch minus that of the file
 };
 

@@ -23,7 +23,6 @@ namespace {
 
 using torch::Tensor;
 
-constexpr double kLowScore = 0.05;  // of a detector's anchor
 constexpr int64_t kOpenBatch = 16;  // plates at once for a file whose batch is open
 
 // The tensor that answers are compared and judged by, of what a network or a file gave: a reader's
@@ -34,12 +33,11 @@ class Answers {
   Tensor of_network(const Tensor& output) const { return of({output}, DetectorForm::rows); }
   Tensor of_file(const std::vector<Tensor>& outputs) const { return of(outputs, form_); }
 
-  // What of two answers is compared: all, but of a detector's anchors whose score is low in both,
-  // where boxes mean nothing, the score alone.
-  Tensor matters(const Tensor& one, const Tensor& other) const {
+  // What of two answers is compared, by ParityBounds::least_score.
+  Tensor matters(const Tensor& one, const Tensor& other, double least_score) const {
     if (!is_detector(config_)) return torch::ones_like(one, torch::kBool);
     const auto score = torch::maximum(one.slice(2, 0, 1), other.slice(2, 0, 1));
-    auto matters = (score >= kLowScore).expand_as(one).clone();
+    auto matters = (score >= least_score).expand_as(one).clone();
     matters.slice(2, 0, 1).fill_(true);
     return matters;
   }
@@ -77,13 +75,14 @@ bool fits(const Shape& shape, const Shape& wanted) {
 // A runtime under test with its running comparison. After a refusal it takes no more batches.
 class Candidate {
  public:
-  Candidate(const std::string& name, const std::filesystem::path& file) {
+  Candidate(const std::string& name, const std::filesystem::path& file, const ParityBounds& bounds)
+      : bounds_(bounds) {
     parity_.runtime = name;
     attempt([&] { runtime_ = open_runtime(name, file); });
   }
 
   void compare(const Tensor& images, const Declared& declared, const Answers& answers,
-               const Expected& expected, double moved_box) {
+               const Expected& expected) {
     if (!parity_.refusal.empty()) return;
     attempt([&] {
       const auto outputs = runtime_->run(images);
@@ -91,26 +90,26 @@ class Candidate {
         require(fits(outputs[i].sizes().vec(), declared.outputs[i]), parity_.runtime,
                 " answers with shape ", shape_text(outputs[i].sizes().vec()), ", the model with ",
                 shape_text(declared.outputs[i]));
-      add(answers.of_file(outputs), answers, expected, moved_box);
+      add(answers.of_file(outputs), answers, expected);
     });
   }
 
   RuntimeParity& parity() { return parity_; }
 
  private:
-  void add(const Tensor& all, const Answers& read, const Expected& expected, double moved_box) {
+  void add(const Tensor& all, const Answers& read, const Expected& expected) {
     const auto used = static_cast<int64_t>(expected.answers.size());  // the rest fills the batch up
     const auto outputs = all.slice(0, 0, used), wanted = expected.outputs.slice(0, 0, used);
     // The same infinity or NaN in both agrees; any other non-finite value is an infinite
     // difference.
     const auto same = (outputs == wanted) | (outputs.isnan() & wanted.isnan());
-    const auto ignored = same | ~read.matters(outputs, wanted);
+    const auto ignored = same | ~read.matters(outputs, wanted, bounds_.least_score);
     const auto gap = torch::where(ignored, 0.0, (outputs - wanted).abs().to(torch::kDouble));
     const auto largest = torch::nan_to_num(gap, INFINITY).max().item<double>();
     parity_.max_abs_logit_difference = std::max(parity_.max_abs_logit_difference, largest);
     const auto answers = expected.judge(outputs);
     for (size_t i = 0; i < answers.size(); ++i) {
-      parity_.same += same_answer(answers[i], expected.answers[i], moved_box);
+      parity_.same += same_answer(answers[i], expected.answers[i], bounds_.moved_box);
       parity_.score += answers[i].score;
     }
     parity_.samples += used;
@@ -124,6 +123,7 @@ class Candidate {
     }
   }
 
+  ParityBounds bounds_;
   RuntimeParity parity_;
   RuntimePtr runtime_;
 };
@@ -311,7 +311,7 @@ ParityReport verify_onnx(const Model& model, const std::filesystem::path& file,
   std::vector<Candidate> candidates;
   for (const auto& name : runtimes) {
     check_runtime(name);  // an unknown name is the user's mistake, not a refusal
-    candidates.emplace_back(name, file);
+    candidates.emplace_back(name, file, bounds);
   }
 
   while (const auto next = samples()) {
@@ -333,8 +333,7 @@ ParityReport verify_onnx(const Model& model, const std::filesystem::path& file,
       report.samples += used;
       report.max_abs_logit =
           std::max(report.max_abs_logit, expected.outputs.abs().max().item<double>());
-      for (auto& candidate : candidates)
-        candidate.compare(images, declared, answers, expected, bounds.moved_box);
+      for (auto& candidate : candidates) candidate.compare(images, declared, answers, expected);
     }
   }
   require(report.samples > 0, "there is nothing to verify ", file.string(), " on");

@@ -10,9 +10,9 @@
 namespace plateforge {
 namespace {
 
-struct Multiplier {
+struct PrefixNumber {
   std::string prefix;
-  double factor;
+  double number;
   bool used = false;
 
   // Whole name components, so that "backbone.1" leaves "backbone.10" alone.
@@ -22,23 +22,24 @@ struct Multiplier {
 };
 
 // PREFIX=NUMBER of an option, the longest prefix first: the first match is the most specific one.
-std::vector<Multiplier> parse_prefixes(const std::vector<std::string>& texts,
-                                       const std::string& option, const std::string& example) {
-  std::vector<Multiplier> multipliers;
+std::vector<PrefixNumber> parse_prefixes(const std::vector<std::string>& texts,
+                                         const std::string& option, const std::string& example,
+                                         double largest) {
+  std::vector<PrefixNumber> parsed;
   for (const std::string& text : texts) {
     const size_t equals = text.find('=');
-    const std::string number = equals == std::string::npos ? "" : text.substr(equals + 1);
+    const std::string digits = equals == std::string::npos ? "" : text.substr(equals + 1);
     char* end = nullptr;
-    const double factor = std::strtod(number.c_str(), &end);
-    require(equals > 0 && !number.empty() && *end == '\0' && factor >= 0 && factor <= 1e9, option,
-            " has '", text, "', expected ", example);
+    const double number = std::strtod(digits.c_str(), &end);
+    require(equals > 0 && !digits.empty() && *end == '\0' && number >= 0 && number <= largest,
+            option, " has '", text, "', expected ", example);
     std::string prefix = text.substr(0, equals);
     if (prefix.ends_with('.')) prefix.pop_back();
-    multipliers.push_back({prefix, factor});
+    parsed.push_back({prefix, number});
   }
-  std::stable_sort(multipliers.begin(), multipliers.end(),
+  std::stable_sort(parsed.begin(), parsed.end(),
                    [](const auto& a, const auto& b) { return a.prefix.size() > b.prefix.size(); });
-  return multipliers;
+  return parsed;
 }
 
 std::string top_level_names(const torch::nn::Module& network) {
@@ -52,21 +53,21 @@ std::string top_level_names(const torch::nn::Module& network) {
 }
 
 // The number of the most specific prefix, or `otherwise`.
-double number_of(const std::string& name, std::vector<Multiplier>& multipliers, double otherwise) {
-  double factor = otherwise;
+double number_of(const std::string& name, std::vector<PrefixNumber>& numbers, double otherwise) {
+  double number = otherwise;
   bool found = false;
-  for (Multiplier& multiplier : multipliers) {
-    if (!multiplier.matches(name)) continue;
-    if (!found) factor = multiplier.factor;
-    found = multiplier.used = true;
+  for (PrefixNumber& candidate : numbers) {
+    if (!candidate.matches(name)) continue;
+    if (!found) number = candidate.number;
+    found = candidate.used = true;
   }
-  return factor;
+  return number;
 }
 
-void require_used(const std::vector<Multiplier>& multipliers, const std::string& option,
+void require_used(const std::vector<PrefixNumber>& numbers, const std::string& option,
                   const torch::nn::Module& network) {
-  for (const Multiplier& multiplier : multipliers)
-    require(multiplier.used, option, " names '", multiplier.prefix,
+  for (const PrefixNumber& number : numbers)
+    require(number.used, option, " names '", number.prefix,
             "' but no parameter starts with it; the network has ", top_level_names(network));
 }
 
@@ -74,7 +75,7 @@ void require_used(const std::vector<Multiplier>& multipliers, const std::string&
 
 std::vector<ParamGroup> make_param_groups(torch::nn::Module& network, const OptimConfig& config) {
   auto multipliers = parse_prefixes(config.lr_multipliers, "optim.lr_multipliers",
-                                    "PREFIX=FACTOR such as backbone=0.1");
+                                    "PREFIX=FACTOR such as backbone=0.1", 1e6);
   std::vector<ParamGroup> groups;
   for (auto& item : network.named_parameters()) {
     const double factor = number_of(item.key(), multipliers, 1);
@@ -100,7 +101,7 @@ std::vector<ParamGroup> make_param_groups(torch::nn::Module& network, const Opti
 
 StagedFreeze::StagedFreeze(torch::nn::Module& network, const OptimConfig& config) {
   auto stages = parse_prefixes(config.freeze_until, "optim.freeze_until",
-                               "PREFIX=STEP such as backbone=1000");
+                               "PREFIX=STEP such as backbone=1000", 1e9);
   for (const auto& item : network.named_parameters()) {
     const auto until = static_cast<int64_t>(number_of(item.key(), stages, 0));
     if (until > 0 && item.value().requires_grad()) frozen_.push_back({item.value(), until});

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "models/decode/boxes.h"
 #include "train/average_precision.h"
 #include "train/metrics.h"
 
@@ -44,7 +45,8 @@ struct FrameResult {
 // Wilson limits; the mean corner error with the normal interval of a mean.
 class DetectionMetrics {
  public:
-  explicit DetectionMetrics(double score_threshold = 0.25) : threshold_(score_threshold) {}
+  explicit DetectionMetrics(double score_threshold = DetectOptions().score)
+      : threshold_(score_threshold) {}
   void add(FrameResult frame);
 
   int64_t samples() const { return frames_; }

@@ -17,7 +17,7 @@ Loader plain_frame_loader(const FrameMix& mix, const Model& model, int64_t batch
 struct DetectorOptions {
   // What the curves are made of: SCRFD's test settings. The threshold below is no lower.
   DetectOptions decode = {.score = 0.02};
-  double score_threshold = 0.25;  // of a detection that is reported to a user
+  double score_threshold = DetectOptions().score;  // of a detection that is reported to a user
   DetectionLossConfig loss;
   std::string precision = "fp32";
   torch::Device device = torch::kCPU;

@@ -6,9 +6,10 @@
 
 The first file is the measure: ratio = its fastest time / this one's, in the same runtime and run.
 With --plates (`plateforge verify --write-plates FILE`, one picture per inference) every file answers
-them. Readers: exact match, and the share of plates read as the first file reads them. Detectors
-(decoded files): the share of frames whose plates all have a box with an IoU above 0.7, and the share
-with the boxes of the first file, as many and within a pixel. --rounds 0 does not time.
+them; "the same" is what the first file answered in the first runtime. Readers: exact match, and the
+share of plates read the same. Detectors (decoded files): the share of frames whose plates all have a
+box with an IoU above 0.7, and the share with the same boxes, as many and within a pixel. --rounds 0
+does not time.
 With --profile ONNX Runtime's own times per node follow. Needs the judges' Python (./dev test).
 """
 
@@ -112,13 +113,13 @@ def read(contestants, paths, plates):
     """A row per contestant: the judge's words for both shares, their values."""
     images, truths = pictures_of(plates)
     judge = judge_of(paths[0])
-    reference, rows = {}, []
+    first, rows = None, []
     for (runtime, name), contestant in contestants.items():
         answers = []
         for image in images:
             contestant.load(image[None])
             answers.append(judge.answer(contestant.run()))
-        first = reference.setdefault(runtime, answers)
+        first = first or answers
         rows.append(
             {
                 "runtime": runtime,

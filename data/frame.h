@@ -30,10 +30,17 @@ struct Frame {
 };
 
 // What of a picture to decode: pixels of `region` (it may reach beyond the picture; that part is
-// not read), reduced by no more than `reduction`, for which 1, 2, 4 and 8 are tried.
+// not read), reduced by no more than `reduction`.
 struct FrameView {
   cv::Rect region;
   double reduction = 1;
+
+  // The largest of 1, 2, 4 and 8 that is no more than `reduction`.
+  int whole_reduction() const {
+    int whole = 1;
+    while (whole < 8 && 2 * whole <= reduction) whole *= 2;
+    return whole;
+  }
 };
 using ChooseView =
     std::function<FrameView(const cv::Size& picture, const std::vector<FramePlate>& plates)>;

@@ -108,12 +108,6 @@ cv::Rect mirrored(cv::Rect r, const cv::Size& size, int orientation) {
   return r;
 }
 
-int whole_reduction(double wanted) {
-  int reduction = 1;
-  while (reduction < 8 && 2 * reduction <= wanted) reduction *= 2;
-  return reduction;
-}
-
 // The part of `region` inside the picture; one pixel when there is none.
 cv::Rect inside(const cv::Rect& region, const cv::Size& size) {
   const cv::Rect part = region & cv::Rect({0, 0}, size);
@@ -125,7 +119,7 @@ ImageView read_jpeg_view(JpegReader& reader, int orientation,
   const bool turned = is_turned(orientation);
   const cv::Size size = turned ? transposed(reader.size()) : reader.size();  // upright
   const FrameView wanted = choose ? choose(size) : FrameView{{{0, 0}, size}, 1};
-  const int r = whole_reduction(wanted.reduction);
+  const int r = wanted.whole_reduction();
   cv::Rect stored = mirrored(inside(wanted.region, size), size, orientation);
   if (turned) stored = transposed(stored);
   const cv::Point first(stored.x / r * r, stored.y / r * r);

@@ -18,7 +18,7 @@ namespace {
 // Streams of random numbers of a scene.
 enum Stream : uint64_t { kPlan, kBackdrop, kWeather, kCamera };
 
-// The part of a picture that is whole in blocks of `block` pixels. Scenes consist of such blocks.
+// The whole blocks of `block` pixels that a part lies in. Scenes consist of such blocks.
 cv::Rect in_blocks(const cv::Rect& part, int block) {
   const auto down = [&](int v) { return v / block * block; };
   const auto up = [&](int v) { return (v + block - 1) / block * block; };
@@ -49,12 +49,13 @@ class SceneSource final : public FrameSource {
     frame.plates = annotations(plan);
     frame.region = cv::Rect({0, 0}, plan.size);
     if (choose) {
-      const auto [wanted, reduction] = choose(plan.size, frame.plates);
+      const FrameView view = choose(plan.size, frame.plates);
+      const cv::Rect& wanted = view.region;
       frame.region &= wanted;
       require(!frame.region.empty(), frame.source, ": the region asked for (", wanted.width, " x ",
               wanted.height, " at ", wanted.x, ", ", wanted.y, ") lies outside its ",
               plan.size.width, " x ", plan.size.height, " pixels");
-      while (frame.reduction < 8 && 2 * frame.reduction <= reduction) frame.reduction *= 2;
+      frame.reduction = view.whole_reduction();
       frame.region = in_blocks(frame.region, frame.reduction);
     }
     const cv::Mat picture = paint(reduced(plan, frame.reduction), key);

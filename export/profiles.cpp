@@ -5,9 +5,9 @@
 namespace plateforge {
 namespace {
 
-// Float: logits reach hundreds, and the order of summation alone moves them by about 1e-4; boxes far
-// outside the picture reach thousands of pixels and move by 2e-3.
-constexpr ParityBounds kFloat{.logit_difference = 2e-3, .relative_logit_difference = 1e-5};
+// Float: logits reach hundreds, and the order of summation alone moves them by about 1e-4; boxes
+// reach 700 pixels, where no plate is, and move by 2.2e-3.
+constexpr ParityBounds kFloat{.logit_difference = 2e-3, .relative_logit_difference = 4e-6};
 // Integers: where a value lies on the border between two steps, runtimes round it either way, and
 // the following layers carry that on. Measured: 0.6 % of the largest logit (own interpreter, ONNX
 // Runtime), 2 % (OpenVINO). Boxes of plates 130 pixels wide move by one to three pixels.

@@ -14,8 +14,8 @@ enum class Nms { kPlain, kSoftLinear, kSoftGaussian };
 
 struct DetectOptions {
   // Smallest score of a detection, 0..1, also after soft NMS. Scores are trained to be IoUs
-  // (quality focal loss), so that plates lie well above a half; here the shipped detectors report
-  // one sign in twenty frames that are full of signs.
+  // (quality focal loss), so that plates lie well above a half; signs are taken for plates in less
+  // than one of twenty drawn frames here.
   double score = 0.72;
   double iou = 0.45;              // largest IoU of two detections; not used by kSoftGaussian
   int64_t max_candidates = 1000;  // best-scored anchors that go into NMS

@@ -1,5 +1,8 @@
 #include "compress/batch_norm.h"
 
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/utils.h>
+
 #include <string>
 #include <vector>
 

@@ -1,5 +1,7 @@
 #include "compress/layer_inputs.h"
 
+#include <torch/utils.h>
+
 #include "compress/layers.h"
 #include "models/graph/execute.h"
 

@@ -1,5 +1,7 @@
 #include "export/channel_order.h"
 
+#include <torch/utils.h>
+
 #include <algorithm>
 #include <map>
 #include <numeric>

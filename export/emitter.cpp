@@ -1,5 +1,7 @@
 #include "export/emitter.h"
 
+#include <torch/utils.h>
+
 #include <map>
 #include <optional>
 #include <set>

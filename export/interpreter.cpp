@@ -1,5 +1,7 @@
 #include "export/interpreter.h"
 
+#include <torch/utils.h>
+
 #include <functional>
 #include <limits>
 #include <map>

@@ -1,6 +1,6 @@
 #include "losses/distillation.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace plateforge {
 

@@ -1,5 +1,7 @@
 #include "models/blocks.h"
 
+#include <torch/utils.h>
+
 #include <cmath>
 
 #include "models/ops/layers.h"

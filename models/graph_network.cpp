@@ -1,5 +1,7 @@
 #include "models/graph_network.h"
 
+#include <torch/nn/module.h>
+
 #include <algorithm>
 
 #include "configs/error.h"

@@ -1,5 +1,7 @@
 #include "models/lprnet.h"
 
+#include <torch/utils.h>
+
 #include <algorithm>
 #include <cmath>
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <torch/nn/modules/linear.h>
+
 #include <memory>
 #include <string>
 #include <vector>

@@ -1,5 +1,7 @@
 #include "models/mobilenet_v4_blocks.h"
 
+#include <torch/utils.h>
+
 #include <cmath>
 #include <optional>
 #include <stdexcept>

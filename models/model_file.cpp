@@ -1,5 +1,7 @@
 #include "models/model_file.h"
 
+#include <torch/nn/module.h>
+#include <torch/utils.h>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <type_traits>

@@ -1,5 +1,7 @@
 #include "models/pafpn.h"
 
+#include <torch/utils.h>
+
 #include <cmath>
 
 #include "models/ops/layers.h"

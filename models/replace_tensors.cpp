@@ -1,5 +1,7 @@
 #include "models/replace_tensors.h"
 
+#include <torch/utils.h>
+
 #include "configs/error.h"
 #include "models/model_file.h"
 

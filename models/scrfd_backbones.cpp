@@ -1,5 +1,7 @@
 #include "models/scrfd_backbones.h"
 
+#include <torch/utils.h>
+
 #include <array>
 #include <functional>
 #include <optional>

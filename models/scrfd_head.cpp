@@ -1,5 +1,7 @@
 #include "models/scrfd_head.h"
 
+#include <torch/utils.h>
+
 #include <numeric>
 
 #include "models/ops/layers.h"

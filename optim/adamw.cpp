@@ -1,5 +1,6 @@
 #include <ATen/ops/_foreach_add.h>
 #include <ATen/ops/_fused_adamw.h>
+#include <torch/utils.h>
 
 #include "configs/error.h"
 #include "optim/update_rules.h"

@@ -1,5 +1,8 @@
 #include "optim/optimizer.h"
 
+#include <torch/nn/module.h>
+#include <torch/utils.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <set>

@@ -1,6 +1,7 @@
 #include "optim/state.h"
 
 #include <torch/types.h>
+#include <torch/utils.h>
 
 #include <cstdio>
 #include <cstdlib>

@@ -1,5 +1,7 @@
 #include "train/compression_data.h"
 
+#include <torch/utils.h>
+
 #include <algorithm>
 #include <memory>
 

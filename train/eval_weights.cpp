@@ -1,5 +1,7 @@
 #include "train/eval_weights.h"
 
+#include <torch/utils.h>
+
 #include "compress/batch_norm.h"
 #include "models/network.h"
 

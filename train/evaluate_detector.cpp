@@ -1,5 +1,7 @@
 #include "train/evaluate_detector.h"
 
+#include <torch/utils.h>
+
 #include <chrono>
 
 #include "data/frames/frame_batches.h"

@@ -1,5 +1,7 @@
 #include "train/prune_hook.h"
 
+#include <torch/utils.h>
+
 #include "compress/prune/masks.h"
 #include "compress/prune/pruner.h"
 #include "compress/prune/sparsity_report.h"

@@ -4,6 +4,9 @@
 #include <ATen/autocast_mode.h>
 #include <malloc.h>
 #include <sys/resource.h>
+#include <torch/cuda.h>
+#include <torch/nn/module.h>
+#include <torch/utils.h>
 #include <unistd.h>
 
 #include <cstdlib>

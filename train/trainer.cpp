@@ -1,5 +1,8 @@
 #include "train/trainer.h"
 
+#include <torch/nn/module.h>
+#include <torch/utils.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>

@@ -1,5 +1,8 @@
 #include "train/training.h"
 
+#include <torch/nn/module.h>
+#include <torch/utils.h>
+
 #include <set>
 
 #include "configs/error.h"

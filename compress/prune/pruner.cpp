@@ -1,5 +1,7 @@
 #include "compress/prune/pruner.h"
 
+#include <torch/utils.h>
+
 #include <algorithm>
 
 #include "compress/batch_norm.h"

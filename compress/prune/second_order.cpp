@@ -1,5 +1,8 @@
 #include "compress/prune/second_order.h"
 
+#include <torch/linalg.h>
+#include <torch/utils.h>
+
 namespace plateforge {
 namespace {
 

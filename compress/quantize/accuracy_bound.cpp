@@ -1,5 +1,7 @@
 #include "compress/quantize/accuracy_bound.h"
 
+#include <torch/utils.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>

@@ -1,5 +1,8 @@
 #include "compress/quantize/adaround.h"
 
+#include <torch/optim/adam.h>
+#include <torch/utils.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numbers>

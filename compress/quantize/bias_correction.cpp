@@ -1,5 +1,7 @@
 #include "compress/quantize/bias_correction.h"
 
+#include <torch/utils.h>
+
 #include <algorithm>
 
 #include "compress/layer_walk.h"

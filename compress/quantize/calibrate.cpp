@@ -1,5 +1,7 @@
 #include "compress/quantize/calibrate.h"
 
+#include <torch/utils.h>
+
 #include "compress/quantize/placement.h"
 #include "configs/error.h"
 #include "models/graph/execute.h"

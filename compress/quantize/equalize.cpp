@@ -1,5 +1,7 @@
 #include "compress/quantize/equalize.h"
 
+#include <torch/utils.h>
+
 #include <algorithm>
 #include <map>
 

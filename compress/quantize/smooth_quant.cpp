@@ -1,5 +1,7 @@
 #include "compress/quantize/smooth_quant.h"
 
+#include <torch/utils.h>
+
 #include <algorithm>
 #include <map>
 #include <optional>

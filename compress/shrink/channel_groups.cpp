@@ -1,5 +1,7 @@
 #include "compress/shrink/channel_groups.h"
 
+#include <torch/utils.h>
+
 #include <algorithm>
 #include <map>
 #include <numeric>

@@ -1,5 +1,7 @@
 #include "compress/shrink/channel_scores.h"
 
+#include <torch/utils.h>
+
 #include <cmath>
 #include <map>
 

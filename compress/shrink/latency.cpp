@@ -1,6 +1,7 @@
 #include "compress/shrink/latency.h"
 
 #include <ATen/Parallel.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <chrono>

@@ -1,5 +1,7 @@
 #include "models/graph/passes.h"
 
+#include <torch/utils.h>
+
 #include <algorithm>
 
 #include "models/graph/execute.h"

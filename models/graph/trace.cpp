@@ -3,6 +3,8 @@
 // The tracer is the one internal header of LibTorch that we use; it stays in this file.
 #include <torch/csrc/jit/frontend/tracer.h>
 #include <torch/csrc/jit/ir/ir.h>
+#include <torch/nn/module.h>
+#include <torch/utils.h>
 
 #include <map>
 #include <utility>

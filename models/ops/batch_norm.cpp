@@ -1,5 +1,7 @@
 #include "models/ops/batch_norm.h"
 
+#include <torch/nn/modules/batchnorm.h>
+
 #include <algorithm>
 #include <cmath>
 

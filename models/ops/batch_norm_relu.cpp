@@ -1,6 +1,8 @@
 #include "models/ops/batch_norm_relu.h"
 
 #include <ATen/record_function.h>
+#include <torch/autograd.h>
+#include <torch/nn/modules/batchnorm.h>
 
 #include "models/ops/batch_norm.h"
 

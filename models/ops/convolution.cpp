@@ -1,5 +1,7 @@
 #include "models/ops/convolution.h"
 
+#include <torch/autograd.h>
+
 #include <algorithm>
 #include <vector>
 

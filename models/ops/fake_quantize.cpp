@@ -1,6 +1,7 @@
 #include "models/ops/fake_quantize.h"
 
 #include <ATen/record_function.h>
+#include <torch/autograd.h>
 
 #include <cmath>
 

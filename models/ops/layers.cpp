@@ -1,6 +1,8 @@
 #include "models/ops/layers.h"
 
 #include <ATen/autocast_mode.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/conv.h>
 
 #include "models/ops/batch_norm_relu.h"
 #include "models/ops/convolution.h"

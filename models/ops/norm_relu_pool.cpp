@@ -1,6 +1,8 @@
 #include "models/ops/norm_relu_pool.h"
 
 #include <ATen/record_function.h>
+#include <torch/autograd.h>
+#include <torch/nn/modules/batchnorm.h>
 
 #include <vector>
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <torch/nn/modules/batchnorm.h>
+
 #include "models/ops/layers.h"
 
 namespace plateforge::ops {

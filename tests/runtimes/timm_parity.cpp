@@ -3,6 +3,8 @@
 //                                      difference of each tensor as a share of its largest value
 // WEIGHTS is timm's state dictionary, CASE holds "images", "logits" and the maps "stride4" to
 // "stride32"; both are safetensors.
+#include <torch/utils.h>
+
 #include <iostream>
 
 #include "models/mobilenet_v4.h"

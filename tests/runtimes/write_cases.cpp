@@ -1,6 +1,8 @@
 // Writes exported files with inputs and LibTorch's answers for the judges in judge.py:
 //   write_cases DIR  ->  DIR/<case>.onnx, DIR/<case>.safetensors (images, logits), DIR/<case>.json
 //                        (what the linter expects of it), and bundles in DIR/bundles
+#include <torch/utils.h>
+
 #include <filesystem>
 #include <iostream>
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <torch/utils.h>
+
 #include <map>
 #include <memory>
 #include <set>

@@ -1,5 +1,7 @@
 #include "train/commands/bench_step.h"
 
+#include <torch/cuda.h>
+
 #include <optional>
 
 #include "data/batch.h"

@@ -1,5 +1,7 @@
 #include "train/tasks/ctc_reader.h"
 
+#include <torch/utils.h>
+
 #include <iomanip>
 #include <sstream>
 

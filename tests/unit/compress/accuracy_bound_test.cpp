@@ -1,6 +1,7 @@
 #include "compress/quantize/accuracy_bound.h"
 
 #include <gtest/gtest.h>
+#include <torch/utils.h>
 
 #include "tests/unit/compress/nets.h"
 

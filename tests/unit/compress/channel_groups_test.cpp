@@ -1,6 +1,7 @@
 #include "compress/shrink/channel_groups.h"
 
 #include <gtest/gtest.h>
+#include <torch/utils.h>
 
 #include "compress/shrink/channel_scores.h"
 #include "compress/shrink/widths.h"

@@ -1,6 +1,7 @@
 #include "compress/quantize/equalize.h"
 
 #include <gtest/gtest.h>
+#include <torch/utils.h>
 
 #include "compress/quantize/channel_uses.h"
 #include "compress/quantize/quantize.h"

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <torch/nn/modules/conv.h>
+#include <torch/utils.h>
+
 #include "models/graph/passes.h"
 #include "models/graph/trace.h"
 #include "tests/support/small_nets.h"

@@ -1,6 +1,7 @@
 #include "compress/quantize/observers.h"
 
 #include <gtest/gtest.h>
+#include <torch/utils.h>
 
 #include <numeric>
 

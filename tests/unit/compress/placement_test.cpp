@@ -1,6 +1,7 @@
 #include "compress/quantize/placement.h"
 
 #include <gtest/gtest.h>
+#include <torch/nn/modules/conv.h>
 
 #include <algorithm>
 

@@ -1,6 +1,9 @@
 #include "compress/prune/pruner.h"
 
 #include <gtest/gtest.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/utils.h>
 
 #include "compress/batch_norm.h"
 #include "compress/prune/masks.h"

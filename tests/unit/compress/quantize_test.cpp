@@ -1,6 +1,7 @@
 #include "compress/quantize/quantize.h"
 
 #include <gtest/gtest.h>
+#include <torch/utils.h>
 
 #include <cmath>
 

@@ -1,6 +1,10 @@
 #include "compress/shrink/shrink.h"
 
 #include <gtest/gtest.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/utils.h>
 
 #include "compress/batch_norm.h"
 #include "configs/error.h"

@@ -1,6 +1,7 @@
 #include "export/bundle.h"
 
 #include <gtest/gtest.h>
+#include <torch/utils.h>
 
 #include <nlohmann/json.hpp>
 

@@ -1,6 +1,8 @@
 #include "export/channel_order.h"
 
 #include <gtest/gtest.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/utils.h>
 
 #include "models/graph/execute.h"
 #include "models/graph/passes.h"

@@ -1,6 +1,7 @@
 #include "export/detector_outputs.h"
 
 #include <gtest/gtest.h>
+#include <torch/utils.h>
 
 #include "export/onnx_export.h"
 #include "export/onnx_reader.h"

@@ -1,6 +1,8 @@
 #include "export/linter.h"
 
 #include <gtest/gtest.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/utils.h>
 
 #include <functional>
 

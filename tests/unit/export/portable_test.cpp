@@ -1,6 +1,8 @@
 #include "export/portable.h"
 
 #include <gtest/gtest.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/conv.h>
 
 #include <algorithm>
 

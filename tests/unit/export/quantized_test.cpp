@@ -1,5 +1,7 @@
 // Quantised networks through the file: graph with fake quantisers -> ONNX -> our interpreter.
 #include <gtest/gtest.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 

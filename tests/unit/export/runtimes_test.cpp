@@ -1,6 +1,7 @@
 #include "export/runtimes.h"
 
 #include <gtest/gtest.h>
+#include <torch/utils.h>
 
 #include <filesystem>
 

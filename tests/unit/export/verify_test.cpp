@@ -1,6 +1,7 @@
 #include "export/verify.h"
 
 #include <gtest/gtest.h>
+#include <torch/utils.h>
 
 #include <cmath>
 #include <filesystem>

@@ -1,4 +1,7 @@
 #include <gtest/gtest.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/nn/modules/normalization.h>
+#include <torch/utils.h>
 
 #include "models/graph/execute.h"
 #include "models/graph/passes.h"

@@ -1,6 +1,8 @@
 #include "models/graph/trace.h"
 
 #include <gtest/gtest.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/utils.h>
 
 #include "configs/error.h"
 #include "models/graph/execute.h"

@@ -1,7 +1,7 @@
 #include "losses/ctc.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace plateforge {
 namespace {

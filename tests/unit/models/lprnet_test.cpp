@@ -1,7 +1,9 @@
 #include "models/lprnet.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/nn/functional/loss.h>
+#include <torch/nn/module.h>
+#include <torch/optim/adamw.h>
 
 #include "configs/error.h"
 

@@ -1,6 +1,8 @@
 #include "models/mobilenet_v4.h"
 
 #include <gtest/gtest.h>
+#include <torch/nn/module.h>
+#include <torch/utils.h>
 
 #include <cmath>
 

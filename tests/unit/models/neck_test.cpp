@@ -1,6 +1,8 @@
 #include "models/neck.h"
 
 #include <gtest/gtest.h>
+#include <torch/nn/module.h>
+#include <torch/utils.h>
 
 #include "models/bifpn.h"
 #include "models/network.h"

@@ -1,7 +1,8 @@
 #include "models/pth.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "configs/atomic_file.h"
 #include "configs/error.h"

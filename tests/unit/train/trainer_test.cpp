@@ -1,3 +1,5 @@
+#include <torch/utils.h>
+
 #include "tests/unit/train/tiny_training.h"
 
 namespace plateforge {

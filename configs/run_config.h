@@ -7,6 +7,7 @@
 #include "configs/detection_loss_config.h"
 #include "configs/detector_config.h"
 #include "configs/frames_config.h"
+#include "configs/maskocr_config.h"
 #include "configs/visit.h"
 
 namespace plateforge {
@@ -98,14 +99,16 @@ struct ModelConfig {
   bool stn = false;
   std::string init_from = "";
   DetectorConfig detector = {};
+  MaskOcrConfig maskocr = {};
+  MaeConfig mae = {};
 
   template <class V>
   void visit(V& v) {
-    v("name", name, "network", one_of({"lprnet", "scrfd"}));
+    v("name", name, "network", one_of({"lprnet", "maskocr", "mae", "scrfd"}));
     v("width", width, "input width in pixels", in_range(16, 4096));
     v("height", height, "input height in pixels", in_range(16, 4096));
     v("width_multiplier", width_multiplier, "scales every channel count", in_range(0.125, 4.0));
-    v("dropout", dropout, "drop probability of the two dropout layers", in_range(0.0, 0.95));
+    v("dropout", dropout, "drop probability of the dropout layers", in_range(0.0, 0.95));
     v("head", head, "t18 = published port (18 steps), t88 = the paper's wide head (88 steps)",
       one_of({"t18", "t88"}));
     v("context", context, "global-context normaliser; whole_batch only for parity with the port",
@@ -116,11 +119,19 @@ struct ModelConfig {
       "as it is",
       Anything{});
     v("detector", detector, "the parts of scrfd", Anything{});
+    v("maskocr", maskocr, "the parts of maskocr, whose encoder mae trains", Anything{});
+    v("mae", mae, "the parts of mae", Anything{});
   }
 };
 
-// The kinds of networks: one that finds plates, or one that reads them.
+// The kinds of networks: one that finds plates, one that reads them (any other), or one that only
+// teaches a reader's encoder to see.
 inline bool is_detector(const ModelConfig& config) { return config.name == "scrfd"; }
+inline bool is_autoencoder(const ModelConfig& config) { return config.name == "mae"; }
+// Whether a reader's outputs stand for one character each; otherwise they are steps of CTC.
+inline bool reads_slots(const ModelConfig& config) {
+  return config.name == "maskocr" && config.maskocr.head == "slots";
+}
 
 struct OptimConfig {
   std::string optimizer = "adamw";
@@ -131,6 +142,7 @@ struct OptimConfig {
   double eps = 1e-8;
   std::vector<std::string> lr_multipliers;
   std::vector<std::string> freeze_until;
+  double layer_decay = 1;
   std::string schedule = "one_cycle";
   int64_t warmup_steps = 0;
   double min_lr = 1e-6;
@@ -150,12 +162,15 @@ struct OptimConfig {
   void visit(V& v) {
     v("optimizer", optimizer, "update rule", one_of({"adamw", "schedule_free_adamw"}));
     v("lr", lr, "peak learning rate", in_range(0.0, 10.0));
-    v("weight_decay", weight_decay, "decoupled; never on biases and norms", in_range(0.0, 1.0));
+    v("weight_decay", weight_decay, "decoupled; only on weights of layers", in_range(0.0, 1.0));
     v("beta1", beta1, "decay of the first moment", in_range(0.0, 0.9999));
     v("beta2", beta2, "decay of the second moment", in_range(0.0, 0.999999));
     v("eps", eps, "added to the denominator", in_range(0.0, 1.0));
     v("lr_multipliers", lr_multipliers, "list of PREFIX=FACTOR; 0 freezes", Anything{});
     v("freeze_until", freeze_until, "list of PREFIX=STEP: frozen before that update", Anything{});
+    v("layer_decay", layer_decay,
+      "rate of each layer of a transformer's encoder as a share of the next one's; 1 = off",
+      in_range(0.1, 1.0));
     v("schedule", schedule, "learning rate over time",
       one_of({"constant", "one_cycle", "cosine", "step", "plateau"}));
     v("warmup_steps", warmup_steps, "linear warm-up of cosine, step and plateau", in_range(0, 1e9));
@@ -264,6 +279,35 @@ struct DistillConfig {
   }
 };
 
+// What a reader with slots is taught (task slot_reader).
+struct SlotLossConfig {
+  double label_smoothing = 0.1;
+  double focal_gamma = 0;
+  double mask_characters = 0;
+
+  template <class V>
+  void visit(V& v) {
+    v("label_smoothing", label_smoothing, "share of the target spread over all classes",
+      in_range(0.0, 0.9));
+    v("focal_gamma", focal_gamma, "weighs a slot by (1 - p)^gamma; 0 = off", in_range(0.0, 10.0));
+    v("mask_characters", mask_characters,
+      "language stage: hides this share of the characters from the encoder and teaches only those",
+      in_range(0.0, 0.95));
+  }
+};
+
+// One stage of a run: the run's config with overrides, as --set takes them.
+struct StageConfig {
+  std::string name;
+  std::vector<std::string> set;
+
+  template <class V>
+  void visit(V& v) {
+    v("name", name, "what the stage's folder is called", Anything{});
+    v("set", set, "list of section.key=value", Anything{});
+  }
+};
+
 // The whole of a run; `config.yaml` in a run folder is this, resolved.
 struct RunConfig {
   std::string task = "ctc_reader";
@@ -273,28 +317,35 @@ struct RunConfig {
   DataConfig data;
   AugmentConfig augment;
   DetectionLossConfig detection;
+  SlotLossConfig slots;
   FramesConfig frames;
   ModelConfig model;
   OptimConfig optim;
   TrainConfig train;
   PruneConfig prune;
   DistillConfig distill;
+  std::vector<StageConfig> stages;
 
   template <class V>
   void visit(V& v) {
-    v("task", task, "what is trained", one_of({"ctc_reader", "detector"}));
+    v("task", task, "what is trained", one_of({"ctc_reader", "slot_reader", "mae", "detector"}));
     v("region", region, "region pack: a shipped name or a .yaml file", Anything{});
     v("seed", seed, "every random number follows from it", in_range(0, 2147483647));
     v("runtime", runtime, "device and arithmetic", Anything{});
     v("data", data, "plates and batches", Anything{});
     v("augment", augment, "random changes to training plates", Anything{});
     v("detection", detection, "what a detector is taught", Anything{});
+    v("slots", slots, "what a reader with slots is taught", Anything{});
     v("frames", frames, "how photographs become a detector's inputs", Anything{});
     v("model", model, "network", Anything{});
     v("optim", optim, "update rule and schedule", Anything{});
     v("train", train, "length, validation, checkpoints", Anything{});
     v("prune", prune, "weights that become zero", Anything{});
     v("distill", distill, "a model to learn from", Anything{});
+    v("stages", stages,
+      "list of {name, set: [section.key=value, ...]}: runs after each other, each from the weights "
+      "of the one before",
+      Anything{});
   }
 };
 

@@ -37,13 +37,37 @@ void apply_override(const std::string& text, Config& config) {
   source.require_no_unknown_keys();
 }
 
+// "stages.NAME.section.key=value" goes to the stage of that name; false for any other override.
+bool apply_to_stage(const std::string& text, RunConfig& config) {
+  const std::string prefix = "stages.";
+  const auto dot = text.find('.', prefix.size());
+  if (!text.starts_with(prefix) || dot == std::string::npos || dot > text.find('=')) return false;
+  const auto name = text.substr(prefix.size(), dot - prefix.size());
+  std::string known;
+  for (auto& stage : config.stages) {
+    known += " " + stage.name;
+    if (stage.name != name) continue;
+    stage.set.push_back(text.substr(dot + 1));
+    return true;
+  }
+  fail("--set ", text, ": there is no stage '", name, "'; known:", known);
+}
+bool apply_to_stage(const std::string&, PruneSweepConfig&) { return false; }
+bool apply_to_stage(const std::string&, ModelConfig&) { return false; }
+
+template <class Config>
+void apply_overrides(const std::vector<std::string>& overrides, Config& config) {
+  for (const auto& text : overrides)
+    if (!apply_to_stage(text, config)) apply_override(text, config);
+}
+
 template <class Config>
 Config parse(const std::string& yaml, const std::string& origin,
              const std::vector<std::string>& overrides) {
   YamlSource source(origin);
   Config config;
   read_yaml(yaml, source, config);
-  for (const auto& text : overrides) apply_override(text, config);
+  apply_overrides(overrides, config);
   return config;
 }
 
@@ -65,6 +89,10 @@ RunConfig read_run_config(const std::filesystem::path& file,
 RunConfig parse_run_config(const std::string& yaml, const std::string& origin,
                            const std::vector<std::string>& overrides) {
   return parse<RunConfig>(yaml, origin, overrides);
+}
+
+void override_run_config(RunConfig& config, const std::vector<std::string>& overrides) {
+  apply_overrides(overrides, config);
 }
 
 PruneSweepConfig read_prune_sweep(const std::filesystem::path& file,

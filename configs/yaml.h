@@ -18,6 +18,10 @@ RunConfig read_run_config(const std::filesystem::path& file,
 RunConfig parse_run_config(const std::string& yaml, const std::string& origin,
                            const std::vector<std::string>& overrides = {});
 
+// Applies overrides to a config that was read. "stages.NAME.section.key=value" is added to the
+// overrides of that stage.
+void override_run_config(RunConfig& config, const std::vector<std::string>& overrides);
+
 // Every key with its resolved value; reading it again gives the same config, doubles to the bit.
 std::string write_run_config(const RunConfig& config);
 

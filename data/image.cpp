@@ -179,6 +179,13 @@ ImageView read_image_view(const std::filesystem::path& file, bool upright,
   return {image(region), region, 1};
 }
 
+void write_png(const std::filesystem::path& file, const cv::Mat& image) {
+  std::vector<uint8_t> png;
+  cv::imencode(".png", image, png);
+  write_file_atomically(file,
+                        std::string_view(reinterpret_cast<const char*>(png.data()), png.size()));
+}
+
 cv::Size read_image_size(const std::filesystem::path& file, bool upright) {
   const std::string bytes = read_picture_bytes(file);
   const auto* format = sniff(bytes, file);

@@ -40,6 +40,9 @@ struct ImageView {
 ImageView read_image_view(const std::filesystem::path& file, bool upright,
                           const std::function<FrameView(const cv::Size&)>& choose);
 
+// Writes an 8-bit BGR picture, atomically. Throws Error when the file cannot be written.
+void write_png(const std::filesystem::path& file, const cv::Mat& image);
+
 // The size of a picture, read from its header where that is cheap (JPEG).
 cv::Size read_image_size(const std::filesystem::path& file, bool upright);
 

@@ -51,6 +51,15 @@ Listing list_ccpd_part(const Kind::Context& context) {
                                    context.crop.crop});
 }
 
+// Plates nobody has read: their label is empty.
+PlateSourcePtr open_pictures_part(const Kind::Context& context) {
+  const std::filesystem::path folder(context.part.location);
+  std::vector<FileItem> items;
+  for (auto& file : list_pictures(folder)) items.push_back({std::move(file), "", std::nullopt});
+  require(!items.empty(), spec_name(context.part), " holds no pictures");
+  return make_file_source(folder, std::move(items), context.crop.margin);
+}
+
 // Labels were checked when the pack was written, maybe for another region.
 PlateSourcePtr open_pack_part(const Kind::Context& context) {
   auto source = open_pack(context.part.location);
@@ -76,6 +85,7 @@ const std::vector<Kind>& kinds() {
       {"crops", {}, [](const Context& c) { return open_listing(list_crops(c.part.location), c); }},
       {"csv", {}, [](const Context& c) { return open_listing(list_csv(c.part.location), c); }},
       {"pack", {}, [](const Context& c) { return open_pack_part(c); }},
+      {"pictures", {}, [](const Context& c) { return open_pictures_part(c); }},
       {"recombine",
        {"from", "count", "seed"},
        [](const Context& c) { return make_recombine_source(c.part, c.region, c.crop, c.seed); }},

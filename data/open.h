@@ -15,6 +15,7 @@ namespace plateforge {
 //   csv:FILE           columns image_path,plate_text; optional corners lt_x,lt_y,...,lb_y in pixels
 //   ccpd:DIR           ?subset=db,blur or ?split=FILE (one relative path a line)
 //   pack:FILE          written by `plateforge data cache` or `convert`
+//   pictures:DIR       crops without a label, for pre-training
 //   synth:REGION       ?count=N&seed=S
 //   recombine:DIR      ?from=crops|ccpd|csv&count=N&seed=S
 std::vector<SpecPart> parse_spec(const std::string& spec);

@@ -8,7 +8,7 @@
 #include <opencv2/imgproc.hpp>
 #include <stdexcept>
 
-#include "configs/atomic_file.h"
+#include "data/image.h"
 
 namespace plateforge {
 namespace {
@@ -115,13 +115,6 @@ void draw_series(cv::Mat& image, const SeriesPlot::Series& series, const cv::Sca
              colour, 1, cv::LINE_AA);
   }
   cv::polylines(image, points, false, colour, 1, cv::LINE_AA);
-}
-
-void write_png(const std::filesystem::path& file, const cv::Mat& image) {
-  std::vector<uint8_t> png;
-  cv::imencode(".png", image, png);
-  write_file_atomically(file,
-                        std::string_view(reinterpret_cast<const char*>(png.data()), png.size()));
 }
 
 }  // namespace

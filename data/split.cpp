@@ -53,8 +53,11 @@ TrainVal split_mix(const Mix& mix, double val_fraction, uint64_t seed) {
       continue;
     }
     std::vector<int64_t> train, val;
-    for (int64_t i = 0; i < part.source->size(); ++i)
-      (held_out(part.source->text(i), val_fraction, seed) ? val : train).push_back(i);
+    for (int64_t i = 0; i < part.source->size(); ++i) {
+      const auto text = part.source->text(i);  // the same plate stays on one side
+      (held_out(text.empty() ? part.source->name(i) : text, val_fraction, seed) ? val : train)
+          .push_back(i);
+    }
     const auto view = [&](std::vector<int64_t> indices) {
       return Mix::Part{.source = subset(part.source, std::move(indices)),
                        .weight = part.weight,

@@ -100,7 +100,7 @@ const char* meaning_of(DetectorForm form) {
 // What prove.py says of the network's answer; the count follows kJudgePlates.
 std::string answer_of(const Model& model, const OnnxModel& onnx,
                       const std::vector<Tensor>& outputs) {
-  if (!is_detector(model.config)) return greedy_texts(outputs.at(0), model.region).front();
+  if (!is_detector(model.config)) return greedy_texts(outputs.at(0), model).front();
   const double least = std::stod(onnx.metadata.at("score_threshold"));
   int64_t anchors = 0;
   for (size_t i = 0; i < outputs.size(); ++i) {
@@ -120,7 +120,7 @@ Words task_words(const Model& model, const OnnxModel& onnx, const std::string& a
     return {{"CONTRACT", "reader.json"},
             {"TENSORS", "sample-logits.f32"},
             {"ANSWER", "reads \"" + answer + "\""},
-            {"JUDGE", kJudgeText}};
+            {"JUDGE", reads_slots(model.config) ? kJudgeSlots : kJudgeText}};
   return {{"CONTRACT", "detector.json"},
           {"TENSORS", "sample-NAME.f32"},
           {"ANSWER", "finds " + answer},

@@ -73,6 +73,11 @@ const char* const kJudgeText = R"PY(def answer_of(outputs):
     fresh = np.append(True, best[1:] != best[:-1]) & (best != contract["blank"])
     return "".join(contract["labels"][c] for c in best[fresh]))PY";
 
+const char* const kJudgeSlots = R"PY(def answer_of(outputs):
+    best = outputs[0][0].argmax(0)  # of [classes, slots]
+    ends = np.append(best == contract["blank"], True).argmax()
+    return "".join(contract["labels"][c] for c in best[:ends]))PY";
+
 const char* const kJudgePlates = R"PY(def answer_of(outputs):
     if names == ["rows"]:
         scores = 1 / (1 + np.exp(-outputs[0][0, :, 0]))

@@ -21,7 +21,8 @@ extern const char* const kReaderReadme;
 extern const char* const kDetectorReadme;
 extern const char* const kProveReadme;
 extern const char* const kProveScript;
-extern const char* const kJudgeText;
+extern const char* const kJudgeText;  // of CTC steps
+extern const char* const kJudgeSlots;
 extern const char* const kJudgePlates;
 
 }  // namespace plateforge

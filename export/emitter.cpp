@@ -273,6 +273,7 @@ class Emitter {
             [&](const op::Relu&) { b.relu(out, in(0)); },
             [&](const op::Sigmoid&) { b.sigmoid(out, in(0)); },
             [&](const op::Tanh&) { b.tanh(out, in(0)); },
+            [&](const op::Erf&) { b.erf(out, in(0)); },
             [&](const op::Sqrt&) { b.sqrt(out, in(0)); },
             [&](const op::Add&) { b.add(out, in(0), in(1)); },
             [&](const op::Subtract&) { b.sub(out, in(0), in(1)); },

@@ -269,6 +269,7 @@ const std::map<std::string, Operator>& operators() {
       {"Softmax", [](const Call& in) { return in[0].softmax(in.get<int64_t>("axis", -1)); }},
       {"Sqrt", [](const Call& in) { return in[0].sqrt(); }},
       {"Sub", [](const Call& in) { return in[0] - in[1]; }},
+      {"Erf", [](const Call& in) { return in[0].erf(); }},
       {"Tanh", [](const Call& in) { return in[0].tanh(); }},
       {"Transpose", transpose},
   };

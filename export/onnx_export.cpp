@@ -33,7 +33,7 @@ std::map<std::string, std::string> reader_metadata(const Model& model) {
   return {{"task", "reader"},
           {"alphabet", nlohmann::json(model.region.alphabet()).dump()},
           {"blank", std::to_string(model.region.blank())},
-          {"decoder", "ctc_greedy"},
+          {"decoder", reads_slots(model.config) ? "slots_greedy" : "ctc_greedy"},
           {"output", "logits"}};
 }
 

@@ -278,6 +278,7 @@ Edge OnnxBuilder::sigmoid(const std::string& name, const Edge& x) {
   return append("Sigmoid", name, {x});
 }
 
+Edge OnnxBuilder::erf(const std::string& name, const Edge& x) { return append("Erf", name, {x}); }
 Edge OnnxBuilder::tanh(const std::string& name, const Edge& x) { return append("Tanh", name, {x}); }
 
 Edge OnnxBuilder::sqrt(const std::string& name, const Edge& x) { return append("Sqrt", name, {x}); }

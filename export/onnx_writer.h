@@ -48,6 +48,7 @@ class OnnxBuilder {
   Edge identity(const std::string& name, const Edge& x);
   Edge relu(const std::string& name, const Edge& x);
   Edge sigmoid(const std::string& name, const Edge& x);
+  Edge erf(const std::string& name, const Edge& x);
   Edge tanh(const std::string& name, const Edge& x);
   Edge sqrt(const std::string& name, const Edge& x);
   Edge add(const std::string& name, const Edge& a, const Edge& b);

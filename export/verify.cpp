@@ -15,7 +15,7 @@
 #include "export/onnx_export.h"
 #include "export/onnx_reader.h"
 #include "export/runtimes.h"
-#include "models/decode/ctc.h"
+#include "models/decode/read.h"
 #include "models/eval_mode.h"
 #include "models/graph/trace.h"
 
@@ -216,13 +216,14 @@ void check_reference(const Model& model, const Model& reference) {
 
 }  // namespace
 
-std::vector<std::string> greedy_texts(const Tensor& logits, const Region& region) {
+std::vector<std::string> greedy_texts(const Tensor& logits, const Model& model) {
   const auto values = logits.contiguous();  // [N, C, T]
   const auto classes = values.size(1), steps = values.size(2);
   std::vector<std::string> texts;
   for (int64_t n = 0; n < values.size(0); ++n) {
     const LogProbs view{values[n].data_ptr<float>(), steps, classes, 1, steps};
-    texts.push_back(region.decode(ctc_greedy(view, region.blank()).symbols));
+    texts.push_back(model.region.decode(
+        read_greedy(view, model.region.blank(), reads_slots(model.config)).symbols));
   }
   return texts;
 }

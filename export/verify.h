@@ -74,8 +74,8 @@ ParityReport verify_onnx(const Model& model, const std::filesystem::path& file,
 // Bounds of the profile that the file says it is; Error when it says none that exists.
 ParityBounds profile_bounds(const std::filesystem::path& file);
 
-// What greedy decoding reads in logits [N, C, T].
-std::vector<std::string> greedy_texts(const torch::Tensor& logits, const Region& region);
+// What greedy decoding reads in a reader's logits [N, C, T].
+std::vector<std::string> greedy_texts(const torch::Tensor& logits, const Model& model);
 
 // `count` random images that any answer is right for, for a check right after writing.
 ImageStream random_images(const ModelConfig& config, int64_t count, uint64_t seed);

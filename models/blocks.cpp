@@ -1,5 +1,7 @@
 #include "models/blocks.h"
 
+#include <torch/nn/modules/linear.h>
+#include <torch/nn/modules/normalization.h>
 #include <torch/utils.h>
 
 #include <cmath>

@@ -148,7 +148,8 @@ void load_state_dict(torch::nn::Module& module, const TensorDict& tensors,
 }
 
 Model make_model(const ModelConfig& config, const Region& region, uint64_t seed) {
-  return {config, region, make_network(config, region.num_classes(), seed), {}};
+  const auto whole = for_region(config, region);
+  return {whole, region, make_network(whole, region.num_classes(), seed), {}};
 }
 
 void save_model(const Model& model, const std::filesystem::path& path) {

@@ -12,6 +12,8 @@
 
 #include "configs/error.h"
 #include "models/lprnet.h"
+#include "models/mae.h"
+#include "models/maskocr.h"
 #include "models/scrfd.h"
 
 namespace plateforge {
@@ -25,6 +27,8 @@ struct NetworkKind {
 const std::map<std::string, NetworkKind>& networks() {
   static const std::map<std::string, NetworkKind> table = {
       {"lprnet", {make_lprnet, lprnet_time_steps}},
+      {"mae", {make_mae, mae_time_steps}},
+      {"maskocr", {make_maskocr, maskocr_time_steps}},
       {"scrfd", {make_scrfd, scrfd_time_steps}},
   };
   return table;
@@ -51,6 +55,11 @@ torch::Tensor normalize(const torch::Tensor& images) {
 
 NetworkPtr make_network(const ModelConfig& config, int64_t num_classes, uint64_t seed) {
   return find_network(config.name).build(config, num_classes, seed);
+}
+
+ModelConfig for_region(ModelConfig config, const Region& region) {
+  if (config.maskocr.slots == 0) config.maskocr.slots = region.max_length();
+  return config;
 }
 
 int64_t time_steps(const ModelConfig& config) {

@@ -11,8 +11,9 @@
 namespace plateforge {
 
 // A network with one image input and one tensor output. Input: [N, 3, H, W] float,
-// (BGR - 127.5) / 128. A reader's output: [N, C, T] logits, class C-1 is the CTC blank. A
-// detector's: [N, A, K] as models/detector.h lays it out.
+// (BGR - 127.5) / 128. A reader's output: [N, C, T] logits; class C-1 is the CTC blank, or the end
+// of the text where steps are slots, one per character. A detector's: [N, A, K] as
+// models/detector.h lays it out.
 class Network : public torch::nn::Module {
  public:
   virtual torch::Tensor forward(const torch::Tensor& images) = 0;
@@ -28,8 +29,11 @@ torch::Tensor normalize(const torch::Tensor& images);
 // input size that the network cannot take.
 NetworkPtr make_network(const ModelConfig& config, int64_t num_classes, uint64_t seed = 0);
 
+// The config with what follows from the region: the slots of a reader.
+ModelConfig for_region(ModelConfig config, const Region& region);
+
 // Output steps T of a reader for its configured input width; longest label that CTC can emit.
-// Throws Error for a detector.
+// Throws Error for any other network.
 int64_t time_steps(const ModelConfig& config);
 
 // Fresh weights: convolutions and linear layers Kaiming-normal over their fan-in for ReLU (He et

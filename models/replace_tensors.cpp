@@ -1,5 +1,8 @@
 #include "models/replace_tensors.h"
 
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/nn/modules/linear.h>
 #include <torch/utils.h>
 
 #include "configs/error.h"

@@ -4,6 +4,7 @@
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <set>
 
@@ -67,6 +68,26 @@ double number_of(const std::string& name, std::vector<PrefixNumber>& numbers, do
   return number;
 }
 
+const std::string kEncoder = "encoder.", kLayers = "encoder.layers.";
+
+// Number in "encoder.layers.NUMBER.".
+int64_t layer_number(const std::string& name) { return std::stoll(name.substr(kLayers.size())); }
+
+int64_t encoder_layers(const torch::nn::Module& network) {
+  int64_t layers = 0;
+  for (const auto& item : network.named_parameters())
+    if (item.key().starts_with(kLayers)) layers = std::max(layers, layer_number(item.key()) + 1);
+  return layers;
+}
+
+// How many layers lie between a parameter and what reads the encoder; 0 for all outside of it and
+// for the norm behind its last layer.
+double depth_below_top(const std::string& name, int64_t layers) {
+  if (name.starts_with(kLayers)) return static_cast<double>(layers - layer_number(name));
+  const bool first = name.starts_with(kEncoder) && !name.starts_with("encoder.norm.");
+  return first && layers > 0 ? static_cast<double>(layers + 1) : 0;
+}
+
 void require_used(const std::vector<PrefixNumber>& numbers, const std::string& option,
                   const torch::nn::Module& network) {
   for (const PrefixNumber& number : numbers)
@@ -79,13 +100,19 @@ void require_used(const std::vector<PrefixNumber>& numbers, const std::string& o
 std::vector<ParamGroup> make_param_groups(torch::nn::Module& network, const OptimConfig& config) {
   auto multipliers = parse_prefixes(config.lr_multipliers, "optim.lr_multipliers",
                                     "PREFIX=FACTOR such as backbone=0.1", 1e6);
+  const auto layers = encoder_layers(network);
+  require(config.layer_decay == 1 || layers > 0,
+          "optim.layer_decay is for networks with encoder.layers; this one has ",
+          top_level_names(network));
   std::vector<ParamGroup> groups;
   for (auto& item : network.named_parameters()) {
-    const double factor = number_of(item.key(), multipliers, 1);
+    const double factor = number_of(item.key(), multipliers, 1) *
+                          std::pow(config.layer_decay, depth_below_top(item.key(), layers));
     if (factor == 0) item.value().requires_grad_(false);
     if (!item.value().requires_grad()) continue;
 
-    const double decay = item.value().dim() <= 1 ? 0 : config.weight_decay;
+    const bool is_weight = item.value().dim() > 1 && item.key().ends_with("weight");
+    const double decay = is_weight ? config.weight_decay : 0;
     const bool scale = item.key().ends_with("_scale");
     auto group = std::find_if(groups.begin(), groups.end(), [&](const ParamGroup& g) {
       return g.lr_multiplier == factor && g.weight_decay == decay && g.multiplicative == scale;

@@ -22,10 +22,13 @@ struct ParamGroup {
   bool multiplicative = false;
 };
 
-// Splits by OptimConfig: no decay on one-dimensional tensors (biases, norms); the longest matching
+// Splits by OptimConfig: no decay on one-dimensional tensors (biases, norms) and on parameters that
+// are no layer's "weight" (positions, queries); the longest matching
 // PREFIX of lr_multipliers wins (whole name components: "backbone.1" does not match "backbone.10");
 // factor 0 freezes (requires_grad false, left out). Names that end in "_scale" are the scales of a
-// quantised network and move multiplicatively. Throws Error for a prefix that matches no
+// quantised network and move multiplicatively. layer_decay (Clark et al. 2020; BEiT): the embedding
+// of "encoder" moves by layer_decay^(L + 1), its layer i of L by layer_decay^(L - i), everything
+// else by 1. Throws Error for a prefix that matches no
 // parameter, listing the top-level names, and when nothing is left to train.
 std::vector<ParamGroup> make_param_groups(torch::nn::Module& network, const OptimConfig& config);
 

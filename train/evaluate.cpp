@@ -4,8 +4,8 @@
 
 #include <chrono>
 
-#include "losses/ctc.h"
-#include "models/decode/ctc.h"
+#include "losses/reader.h"
+#include "models/decode/read.h"
 #include "models/eval_mode.h"
 #include "train/runtime.h"
 
@@ -15,13 +15,15 @@ namespace {
 
 constexpr int64_t kBeamWidth = 16;
 
-Reading read_one(const LogProbs& log_probs, const Region& region, const std::string& decoder) {
+Reading read_one(const LogProbs& log_probs, const Model& model, const std::string& decoder) {
+  const bool slots = reads_slots(model.config);
   if (decoder == "beam") {
     const auto readings =
-        ctc_beam_search(log_probs, region.blank(), {.width = kBeamWidth, .n_best = 1}, &region);
+        read_best(log_probs, model.region, slots, {.width = kBeamWidth, .n_best = 1});
     if (!readings.empty()) return readings.front();
   }
-  return ctc_greedy(log_probs, region.blank());  // also when no text of the grammar is in reach
+  // Also when no text of the grammar is in reach.
+  return read_greedy(log_probs, model.region.blank(), slots);
 }
 
 }  // namespace
@@ -34,7 +36,7 @@ Loader plain_loader(const Mix& mix, const Model& model, int64_t batch_size) {
   return {mix, model.region, AugmentConfig{.strength = 0, .ops = {}}, options};
 }
 
-std::vector<ReadResult> read_logits(const torch::Tensor& logits, const Region& region,
+std::vector<ReadResult> read_logits(const torch::Tensor& logits, const Model& model,
                                     const std::string& decoder) {
   const auto log_probs =
       logits.detach().to(torch::kFloat).transpose(1, 2).log_softmax(2).cpu().contiguous();
@@ -45,33 +47,33 @@ std::vector<ReadResult> read_logits(const torch::Tensor& logits, const Region& r
                         .classes = log_probs.size(2),
                         .stride_t = log_probs.size(2),
                         .stride_c = 1};
-    const auto reading = read_one(view, region, decoder);
+    const auto reading = read_one(view, model, decoder);
     results.push_back({.truth = "",
-                       .read = region.decode(reading.symbols),
+                       .read = model.region.decode(reading.symbols),
                        .source = "",
                        .confidence = reading.confidence()});
   }
   return results;
 }
 
-ReaderEvaluation evaluate_reader(Network& network, const Region& region, const NextBatch& next,
+ReaderEvaluation evaluate_reader(const Model& model, const NextBatch& next,
                                  const ReadOptions& options) {
   const torch::NoGradGuard no_grad;
-  const EvalMode eval_mode(network);
-  ReaderEvaluation evaluation{.metrics = ReaderMetrics(region), .results = {}};
+  const EvalMode eval_mode(*model.network);
+  ReaderEvaluation evaluation{.metrics = ReaderMetrics(model.region), .results = {}};
   double loss_sum = 0;
   while (const auto batch = next()) {
     const auto start = std::chrono::steady_clock::now();
     torch::Tensor logits;
     {
       const PrecisionGuard precision(options.precision, options.device);
-      logits = network.forward(normalize(batch->images.to(options.device)));
+      logits = model.network->forward(normalize(batch->images.to(options.device)));
     }
-    auto results = read_logits(logits, region, options.decoder);
+    auto results = read_logits(logits, model, options.decoder);
     evaluation.seconds +=
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    loss_sum += ctc_loss(logits, batch->targets.to(options.device),
-                         batch->target_lengths.to(options.device), region.blank())
+    loss_sum += reader_loss(model.config, logits, batch->targets.to(options.device),
+                            batch->target_lengths.to(options.device), model.region.blank())
                     .item<double>() *
                 static_cast<double>(batch->size());
     for (size_t i = 0; i < results.size(); ++i) {
@@ -86,11 +88,10 @@ ReaderEvaluation evaluate_reader(Network& network, const Region& region, const N
   return evaluation;
 }
 
-ReaderEvaluation evaluate_reader(Network& network, const Region& region, Loader& plates,
-                                 const ReadOptions& options) {
+ReaderEvaluation evaluate_reader(const Model& model, Loader& plates, const ReadOptions& options) {
   plates.seek(0);
   return evaluate_reader(
-      network, region, [&] { return plates.next(); }, options);
+      model, [&] { return plates.next(); }, options);
 }
 
 }  // namespace plateforge

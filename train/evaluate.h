@@ -23,21 +23,20 @@ struct ReadOptions {
 struct ReaderEvaluation {
   ReaderMetrics metrics;
   std::vector<ReadResult> results;  // in data order
-  double loss = 0;                  // mean CTC loss per plate
+  double loss = 0;                  // mean per plate, without label smoothing
   double seconds = 0;               // network and decoding, without reading pictures
 };
 
 // Reads every plate that `next` gives. The one place where a reader is measured: eval mode, no
 // gradients, restored afterwards.
 using NextBatch = std::function<std::optional<Batch>()>;
-ReaderEvaluation evaluate_reader(Network& network, const Region& region, const NextBatch& next,
+ReaderEvaluation evaluate_reader(const Model& model, const NextBatch& next,
                                  const ReadOptions& options);
 // Every plate of a loader that does not shuffle.
-ReaderEvaluation evaluate_reader(Network& network, const Region& region, Loader& plates,
-                                 const ReadOptions& options);
+ReaderEvaluation evaluate_reader(const Model& model, Loader& plates, const ReadOptions& options);
 
-// Texts of a batch of logits [N, C, T], any device.
-std::vector<ReadResult> read_logits(const torch::Tensor& logits, const Region& region,
+// Texts of a batch of the model's logits [N, C, T], any device.
+std::vector<ReadResult> read_logits(const torch::Tensor& logits, const Model& model,
                                     const std::string& decoder);
 
 }  // namespace plateforge

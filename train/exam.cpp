@@ -10,8 +10,8 @@
 #include "data/permutation.h"
 #include "data/split.h"
 #include "data/verify.h"
-#include "losses/ctc.h"
 #include "losses/detection.h"
+#include "losses/reader.h"
 #include "train/evaluate.h"
 #include "train/evaluate_detector.h"
 
@@ -43,10 +43,11 @@ class PlateExam final : public Exam {
         metric_);
   }
   torch::Tensor loss(const torch::Tensor& outputs, const Batch& batch) const override {
-    return ctc_loss(outputs, batch.targets, batch.target_lengths, model_.region.blank());
+    return reader_loss(model_.config, outputs, batch.targets, batch.target_lengths,
+                       model_.region.blank());
   }
   std::vector<Judgement> judge(const torch::Tensor& outputs, const Batch& batch) const override {
-    auto results = read_logits(outputs, model_.region, "greedy");
+    auto results = read_logits(outputs, model_, "greedy");
     std::vector<Judgement> judgements;
     for (size_t i = 0; i < results.size(); ++i) {
       results[i].truth = batch.texts[i];

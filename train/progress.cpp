@@ -1,6 +1,7 @@
 #include "train/progress.h"
 
 #include "configs/log.h"
+#include "data/image.h"
 #include "train/console.h"
 #include "train/run_log.h"
 #include "train/runtime.h"
@@ -18,6 +19,7 @@ struct Progress::Sinks {
 
 Progress::Progress(const std::filesystem::path& run, const RunConfig& config)
     : sinks_(std::make_unique<Sinks>(run)),
+      pictures_(run / "pictures"),
       total_steps_(config.train.steps),
       last_time_(std::chrono::steady_clock::now()) {}
 
@@ -57,6 +59,10 @@ void Progress::report_validation(int64_t step, const Evaluation& evaluation, boo
   sinks_->lines.append({{"step", step}, {"validation", evaluation.json}, {"best", best}});
   for (const auto& [name, value] : evaluation.json.items()) {
     if (value.is_number()) sinks_->events.scalar("validation/" + name, step, value.get<double>());
+  }
+  for (const auto& [name, picture] : evaluation.pictures) {
+    std::filesystem::create_directories(pictures_);
+    write_png(pictures_ / (name + "-" + std::to_string(step) + ".png"), picture);
   }
   sinks_->console.end_line();
   log_info("step " + std::to_string(step) + " validation: " + evaluation.line +

@@ -16,8 +16,9 @@ struct StepReport {
   double epoch = 0;  // passes over the data, fractional
 };
 
-// Everything a run says while it trains: the console line, metrics.jsonl and TensorBoard events.
-// The JSON lines are the record; the console is a projection of them.
+// Everything a run says while it trains: the console line, metrics.jsonl, TensorBoard events and
+// the pictures of its validations, pictures/NAME-STEP.png. The JSON lines are the record; the
+// console is a projection of them.
 class Progress {
  public:
   Progress(const std::filesystem::path& run, const RunConfig& config);
@@ -32,6 +33,7 @@ class Progress {
  private:
   struct Sinks;
   std::unique_ptr<Sinks> sinks_;
+  std::filesystem::path pictures_;
   int64_t total_steps_;
   int64_t samples_ = 0, last_step_ = 0;
   std::chrono::steady_clock::time_point last_time_;

@@ -19,7 +19,7 @@
 #include "train/compression_data.h"
 #include "train/run_setup.h"
 #include "train/runtime.h"
-#include "train/training.h"
+#include "train/stages.h"
 
 namespace plateforge {
 namespace {

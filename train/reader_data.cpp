@@ -12,12 +12,21 @@ namespace plateforge {
 
 namespace {
 
-// A label that CTC cannot emit would silently teach nothing.
-void require_feasible(const Mix& mix, const Region& region, int64_t steps) {
+// A label that the network cannot emit would silently teach nothing.
+void require_feasible(const Mix& mix, const Region& region, const ModelConfig& model) {
+  const auto steps = time_steps(model);
+  const bool slots = reads_slots(model);
   for (const auto& part : mix.parts)
     for (int64_t i = 0; i < part.source->size(); ++i) {
       const auto text = part.source->text(i);
-      const auto needed = ctc_steps_needed(region.encode(text));
+      require(!text.empty(), part.name, ": ", part.source->name(i),
+              " has no label; plates without one can only pre-train (task mae)");
+      const auto symbols = region.encode(text);
+      require(!slots || static_cast<int64_t>(symbols.size()) <= steps, part.name, ": the plate '",
+              text, "' has ", symbols.size(), " characters but the network has ", steps,
+              " slots; set model.maskocr.slots");
+      if (slots) continue;
+      const auto needed = ctc_steps_needed(symbols);
       require(needed <= steps, part.name, ": the plate '", text, "' needs ", needed,
               " time steps (characters plus a blank between equal neighbours) but the network has ",
               steps, "; use model.head = t88 or a wider model.width");
@@ -49,10 +58,8 @@ void add_recombined(Mix& train, const RunConfig& config, const Region& region) {
                          .name = "recombined"});
 }
 
-}  // namespace
-
-ReaderData open_reader_data(const RunConfig& config, const Region& region,
-                            const std::filesystem::path& cache_dir) {
+// data.train and data.val, or the held-out part of the former.
+ReaderData open_sides(const RunConfig& config, const Region& region) {
   const CropOptions crop{.crop = config.data.crop, .margin = config.data.crop_margin};
   const auto seed = static_cast<uint64_t>(config.seed);
   require(!config.data.train.empty(),
@@ -69,11 +76,31 @@ ReaderData open_reader_data(const RunConfig& config, const Region& region,
   require(data.val.size() > 0,
           "nothing to validate on: set data.val, or data.val_fraction above 0 "
           "with real plates in data.train");
-  require_feasible(data.train, region, time_steps(config.model));
-  require_feasible(data.val, region, time_steps(config.model));
-  add_recombined(data.train, config, region);
-  for (auto& part : data.train.parts)
+  return data;
+}
+
+void cache_real_plates(Mix& mix, const std::filesystem::path& cache_dir) {
+  for (auto& part : mix.parts)
     if (part.source->is_real()) part.source = cached(part.source, {}, cache_dir);
+}
+
+}  // namespace
+
+ReaderData open_reader_data(const RunConfig& config, const Region& region,
+                            const std::filesystem::path& cache_dir) {
+  auto data = open_sides(config, region);
+  require_feasible(data.train, region, config.model);
+  require_feasible(data.val, region, config.model);
+  add_recombined(data.train, config, region);
+  cache_real_plates(data.train, cache_dir);
+  return data;
+}
+
+ReaderData open_pretraining_data(const RunConfig& config, const Region& region,
+                                 const std::filesystem::path& cache_dir) {
+  auto data = open_sides(config, region);
+  add_recombined(data.train, config, region);
+  cache_real_plates(data.train, cache_dir);
   return data;
 }
 

@@ -9,7 +9,7 @@
 #include "models/model_file.h"
 #include "train/exam.h"
 #include "train/prune_hook.h"
-#include "train/tasks/ctc_reader.h"
+#include "train/tasks/reader.h"
 
 namespace plateforge {
 

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <opencv2/core/mat.hpp>
 #include <string>
 
 #include "data/batch.h"
@@ -15,6 +16,7 @@ namespace plateforge {
 struct Evaluation {
   nlohmann::json json;
   std::string line;
+  std::map<std::string, cv::Mat> pictures = {};  // by name, 8-bit BGR; the run folder keeps them
 };
 
 // The maths of training one kind of network; it knows no loop, no optimiser and no schedule.

@@ -8,12 +8,14 @@
 #include "configs/error.h"
 #include "configs/log.h"
 #include "data/frames/frame_batches.h"
+#include "data/masked_batches.h"
 #include "train/detector_data.h"
 #include "train/reader_data.h"
 #include "train/run_setup.h"
 #include "train/runtime.h"
-#include "train/tasks/ctc_reader.h"
 #include "train/tasks/detector.h"
+#include "train/tasks/mae.h"
+#include "train/tasks/reader.h"
 
 namespace plateforge {
 namespace {
@@ -60,11 +62,11 @@ SomeMix calibration_part(const SomeMix& mix) {
 Training open_reader(const RunConfig& config, const Region& region, torch::Device device,
                      const std::filesystem::path& folder) {
   require_metric(ReaderMetrics(region), config.train.best_by);
+  require(config.slots.mask_characters == 0 || reads_slots(config.model),
+          "slots.mask_characters is for task slot_reader");
   const auto cache =
       config.data.cache.empty() ? folder / "cache" : std::filesystem::path(config.data.cache);
   const auto data = open_reader_data(config, region, cache);
-  const ReadOptions reading{
-      .decoder = config.train.decoder, .precision = config.runtime.precision, .device = device};
   const auto start = make_start(config, region);
   Training training;
   training.findings = {
@@ -78,10 +80,43 @@ Training open_reader(const RunConfig& config, const Region& region, torch::Devic
                                           val_loader_options(config));
   training.train =
       std::make_unique<Loader>(data.train, region, config.augment, train_loader_options(config));
-  training.task = std::make_unique<CtcReaderTask>(start, *training.val, reading,
-                                                  make_teacher(config, region, device));
+  training.task = std::make_unique<ReaderTask>(
+      start, *training.val,
+      ReaderTask::Options{.reading = {.decoder = config.train.decoder,
+                                      .precision = config.runtime.precision,
+                                      .device = device},
+                          .slots = config.slots,
+                          .teacher = make_teacher(config, region, device)});
   training.pruning = make_prune_hook(config, start, plate_exam(calibration_part(data.train), start),
                                      device, folder);
+  return training;
+}
+
+Training open_pretraining(const RunConfig& config, const Region& region, torch::Device device,
+                          const std::filesystem::path& folder) {
+  require(config.train.best_by == "loss",
+          "task mae measures nothing but its loss: set train.best_by", " to loss, not ",
+          config.train.best_by);
+  const auto cache =
+      config.data.cache.empty() ? folder / "cache" : std::filesystem::path(config.data.cache);
+  const auto data = open_pretraining_data(config, region, cache);
+  const auto start = make_start(config, region);
+  const auto patches = patch_grid(config.model).tokens();
+  const auto seed = static_cast<uint64_t>(config.seed);
+  const auto masked = [&](const Mix& mix, const AugmentConfig& augment,
+                          const LoaderOptions& options) {
+    auto plates = make_plate_batches(mix, region, augment, options);
+    return std::make_unique<Loader>(make_masked_batches(std::move(plates), patches, seed), options);
+  };
+  Training training;
+  training.findings = {
+      {"plates", data_line("plates", data.train.real_size(), data.train.size(), data.val.size())},
+      {"network", network_line(config, *start.network)}};
+  training.val = masked(data.val, {.strength = 0, .ops = {}}, val_loader_options(config));
+  training.train = masked(data.train, config.augment, train_loader_options(config));
+  training.task = std::make_unique<MaeTask>(
+      start, *training.val,
+      MaeTask::Options{.precision = config.runtime.precision, .device = device});
   return training;
 }
 
@@ -110,19 +145,29 @@ Training open_detector(const RunConfig& config, const Region& region, torch::Dev
   return training;
 }
 
-}  // namespace
-
-Training open_training(const RunConfig& config, torch::Device device,
-                       const std::filesystem::path& folder) {
-  const bool detector = is_detector(config.model);
-  require((config.task == "detector") == detector, "task ", config.task, " cannot train model ",
-          config.model.name, ": detector goes with scrfd, ctc_reader with lprnet");
-  const auto region = Region::load(config.region);
-  return detector ? open_detector(config, region, device, folder)
-                  : open_reader(config, region, device, folder);
+// The task that trains a model.
+std::string task_of(const ModelConfig& model) {
+  if (is_detector(model)) return "detector";
+  if (is_autoencoder(model)) return "mae";
+  return reads_slots(model) ? "slot_reader" : "ctc_reader";
 }
 
-Outcome train_run(const RunConfig& config, const std::filesystem::path& run, bool resume) {
+}  // namespace
+
+Training open_training(const RunConfig& run, torch::Device device,
+                       const std::filesystem::path& folder) {
+  const auto wanted = task_of(run.model);
+  require(run.task == wanted, "task ", run.task, " cannot train model ", run.model.name,
+          reads_slots(run.model) ? " with slots" : "", ": set task to ", wanted);
+  const auto region = Region::load(run.region);
+  auto config = run;
+  config.model = for_region(run.model, region);
+  if (wanted == "detector") return open_detector(config, region, device, folder);
+  if (wanted == "mae") return open_pretraining(config, region, device, folder);
+  return open_reader(config, region, device, folder);
+}
+
+Outcome train_once(const RunConfig& config, const std::filesystem::path& run, bool resume) {
   const auto device = set_up_runtime(config.runtime);
   torch::manual_seed(static_cast<uint64_t>(config.seed));
   auto training = open_training(config, device, run);

@@ -29,8 +29,9 @@ struct Training {
 Training open_training(const RunConfig& config, torch::Device device,
                        const std::filesystem::path& folder);
 
-// Trains as `config` says in the folder `run`, which exists with a `checkpoints` folder in it;
-// `resume` goes on from the newest checkpoint there. The best weights end in run/model.safetensors.
-Outcome train_run(const RunConfig& config, const std::filesystem::path& run, bool resume);
+// Trains one stage as `config` says in the folder `run`, which exists with a `checkpoints` folder
+// in it; `resume` goes on from the newest checkpoint there. The best weights end in
+// run/model.safetensors.
+Outcome train_once(const RunConfig& config, const std::filesystem::path& run, bool resume);
 
 }  // namespace plateforge

@@ -1,6 +1,5 @@
 #include "compress/prune/second_order.h"
 
-#include <torch/linalg.h>
 #include <torch/utils.h>
 
 namespace plateforge {

@@ -16,6 +16,9 @@ TensorId group_norm(AtenCall& call);
 // x * sigmoid(x)
 TensorId silu(AtenCall& call);
 
+// x (1 + erf(x / sqrt(2))) / 2, or with tanh for erf as LibTorch's "tanh" (arXiv 1606.08415)
+TensorId gelu(AtenCall& call);
+
 // x * clamp(x + 3, 0, 6) / 6 (MobileNetV3, arXiv 1905.02244)
 TensorId hard_swish(AtenCall& call);
 

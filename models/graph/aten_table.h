@@ -42,6 +42,7 @@ class AtenCall {
   TensorId operand(const std::string& name);
   int64_t integer(const std::string& name) const { return argument(name).constant.toInt(); }
   double number(const std::string& name) const;
+  std::string text(const std::string& name) const { return argument(name).constant.toStringRef(); }
   bool flag(const std::string& name) const { return argument(name).constant.toBool(); }
   // A list of two, or one number standing for both.
   Shape pair(const std::string& name) const;

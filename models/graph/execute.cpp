@@ -59,6 +59,7 @@ Tensor execute(const Op& op, const Inputs& in) {
           [&](const op::Relu&) { return in[0].relu(); },
           [&](const op::Sigmoid&) { return in[0].sigmoid(); },
           [&](const op::Tanh&) { return in[0].tanh(); },
+          [&](const op::Erf&) { return in[0].erf(); },
           [&](const op::Sqrt&) { return in[0].sqrt(); },
           [&](const op::Add&) { return in[0] + in[1]; },
           [&](const op::Subtract&) { return in[0] - in[1]; },

@@ -180,6 +180,7 @@ PLATEFORGE_PLAIN_OP(Identity, "identity")
 PLATEFORGE_PLAIN_OP(Relu, "relu")
 PLATEFORGE_PLAIN_OP(Sigmoid, "sigmoid")
 PLATEFORGE_PLAIN_OP(Tanh, "tanh")
+PLATEFORGE_PLAIN_OP(Erf, "erf")
 PLATEFORGE_PLAIN_OP(Sqrt, "sqrt")
 PLATEFORGE_PLAIN_OP(Add, "add")
 PLATEFORGE_PLAIN_OP(Subtract, "sub")
@@ -194,8 +195,8 @@ PLATEFORGE_PLAIN_OP(Divide, "div")
 using Op = std::variant<op::Conv, op::Linear, op::MatMul, op::BatchNorm, op::MaxPool,
                         op::AveragePool, op::Upsample, op::Mean, op::Slice, op::Concat, op::Reshape,
                         op::Permute, op::Clamp, op::Softmax, op::LogSoftmax, op::Identity, op::Relu,
-                        op::Sigmoid, op::Tanh, op::Sqrt, op::Add, op::Subtract, op::Multiply,
-                        op::Divide, op::FakeQuantize, op::DynamicFakeQuantize>;
+                        op::Sigmoid, op::Tanh, op::Erf, op::Sqrt, op::Add, op::Subtract,
+                        op::Multiply, op::Divide, op::FakeQuantize, op::DynamicFakeQuantize>;
 
 // Lambdas as one visitor.
 template <class... Lambdas>

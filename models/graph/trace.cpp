@@ -64,7 +64,6 @@ std::string nearest_supported(const std::string& kind) {
       {"aten::conv_transpose2d", "convolution in front of a reshape (pixel shuffle)"},
       {"aten::elu", "relu or silu"},
       {"aten::exp", "softmax or sigmoid"},
-      {"aten::gelu", "relu, silu or hardswish"},
       {"aten::hardsigmoid", "clamp(x / 6 + 0.5, 0, 1)"},
       {"aten::instance_norm", "batch_norm"},
       {"aten::leaky_relu", "relu"},

@@ -90,9 +90,14 @@ PooledTap norm_relu_pool(torch::nn::BatchNorm2dImpl& norm, const torch::Tensor& 
                             {window.stride_height, window.stride_width})};
 }
 
+bool can_fuse_tokens(const torch::Tensor& x) {
+  return training_step(x) && x.numel() > 0 && x.is_contiguous() &&
+         (x.scalar_type() == torch::kFloat || x.scalar_type() == torch::kBFloat16);
+}
+
 torch::Tensor dropout(const torch::Tensor& x, double p, bool training) {
   if (!training || p <= 0) return x;
-  if (can_fuse(x)) return fused_dropout(x, p);
+  if (can_fuse(x) || can_fuse_tokens(x)) return fused_dropout(x, p);
   return torch::dropout(x, p, training);
 }
 

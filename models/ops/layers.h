@@ -41,6 +41,10 @@ struct PooledTap {
 PooledTap norm_relu_pool(torch::nn::BatchNorm2dImpl& norm, const torch::Tensor& x,
                          const PoolStride& stride, const AverageWindow& window);
 
+// Whether a tensor takes part in a training step on the CPU that our kernels can do: contiguous,
+// float or bfloat16.
+bool can_fuse_tokens(const torch::Tensor& x);
+
 // Zeroes elements with probability p and scales the others by 1 / (1 - p).
 torch::Tensor dropout(const torch::Tensor& x, double p, bool training);
 

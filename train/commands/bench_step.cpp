@@ -5,8 +5,10 @@
 #include <optional>
 
 #include "data/batch.h"
-#include "losses/ctc.h"
 #include "losses/detection.h"
+#include "losses/masked_pixels.h"
+#include "losses/reader.h"
+#include "models/mae.h"
 #include "models/ops/layers.h"
 #include "train/runtime.h"
 
@@ -30,6 +32,8 @@ BenchStep::BenchStep(NetworkPtr network, const ModelConfig& model, const std::st
                 .to(device);
   if (is_detector(model))
     draw_plates(batch);
+  else if (is_autoencoder(model))
+    draw_masks(batch);
   else
     draw_labels(batch);
 }
@@ -53,23 +57,38 @@ void BenchStep::draw_plates(int64_t batch) {
   lengths_ = torch::full({batch}, kPlates, torch::kLong).to(device_);
 }
 
+void BenchStep::draw_masks(int64_t batch) {
+  const auto patches = patch_grid(model_).tokens();
+  targets_ = torch::rand({batch, patches}).argsort(int64_t{1}, /*descending=*/false).to(device_);
+}
+
 torch::Tensor BenchStep::forward() {
   const PrecisionGuard guard(precision_, device_);
   return network_->forward(normalize(images_));
 }
 
-torch::Tensor BenchStep::loss(const torch::Tensor& output) const {
+torch::Tensor BenchStep::loss() {
+  if (is_autoencoder(model_)) {
+    MaskedAutoencoder::Painting painting;
+    {
+      const PrecisionGuard guard(precision_, device_);
+      painting = dynamic_cast<MaskedAutoencoder&>(*network_).paint(normalize(images_), targets_);
+    }
+    return masked_pixel_loss(painting.painted, painting.wanted, painting.features, painting.aligned,
+                             model_.mae.alignment);
+  }
+  const auto output = forward();
   RECORD_FUNCTION("plateforge::loss", std::vector<c10::IValue>());
   if (is_detector(model_))
     return detection_loss(output, targets_, lengths_, anchors_, model_.detector, {}).total();
-  return ctc_loss(output, targets_, lengths_, kBenchClasses - 1);
+  return reader_loss(model_, output, targets_, lengths_, kBenchClasses - 1);
 }
 
 void BenchStep::run(bool plain) {
   std::optional<ops::PlainOps> plain_ops;
   if (plain) plain_ops.emplace();
   optimizer_->zero_grad();
-  loss(forward()).backward();
+  loss().backward();
   RECORD_FUNCTION("plateforge::optimizer", std::vector<c10::IValue>());
   optimizer_->step(1e-4, 0.9);
   if (device_.is_cuda()) torch::cuda::synchronize();

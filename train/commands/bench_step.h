@@ -28,7 +28,8 @@ class BenchStep {
  private:
   void draw_labels(int64_t batch);
   void draw_plates(int64_t batch);
-  torch::Tensor loss(const torch::Tensor& output) const;
+  void draw_masks(int64_t batch);
+  torch::Tensor loss();
 
   ModelConfig model_;
   std::string precision_;

@@ -126,8 +126,8 @@ nlohmann::json measure(const ModelConfig& model, const std::string& precision, i
   json["plain"] = rates(turns.second, batch);
   json["ratio"] = turns.ratio();
   if (device.is_cpu()) json["share"] = shares(step);
-  json["roofline_images_per_second"] =
-      static_cast<double>(batch) / roofline_seconds(step, std::max<int64_t>(2, rounds / 2));
+  if (const auto seconds = roofline_seconds(step, std::max<int64_t>(2, rounds / 2)); seconds > 0)
+    json["roofline_images_per_second"] = static_cast<double>(batch) / seconds;
   return json;
 }
 
@@ -146,8 +146,10 @@ void print(const std::string& precision, const nlohmann::json& json) {
             << number(json["images_per_second_median"]) << ", slowest "
             << number(json["images_per_second_slowest"]) << "); plain operators "
             << number(json["plain"]["images_per_second"]) << ", ratio " << std::setprecision(2)
-            << number(json["ratio"]) << "; convolutions alone " << std::setprecision(1)
-            << number(json["roofline_images_per_second"]) << " img/s\n";
+            << number(json["ratio"]) << std::setprecision(1);
+  if (json.contains("roofline_images_per_second"))
+    std::cout << "; convolutions alone " << number(json["roofline_images_per_second"]) << " img/s";
+  std::cout << "\n";
   print_shares(json);
 }
 
@@ -185,7 +187,8 @@ int bench_train(const Args& args) {
   require(precision == "both" || precision == "fp32" || precision == "bf16", "--precision ",
           precision, " is unknown; known: fp32 bf16 both");
 
-  const auto model = read_run_config(config, overrides).model;
+  const auto run = read_run_config(config, overrides);
+  const auto model = for_region(run.model, Region::load(run.region));
   require(!qat || !is_detector(model), "--qat measures a reader");
   const auto device = set_up_runtime(runtime);
   nlohmann::json report = {{"batch", batch}, {"threads", at::get_num_threads()}};

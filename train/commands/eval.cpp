@@ -54,7 +54,7 @@ void eval_reader(const Request& request, const Model& model, torch::Device devic
   const auto mix = open_mix(request.spec, model.region, request.crop, /*seed=*/0);
   auto plates = plain_loader(mix, model, request.batch);
   const auto measured = evaluate_reader(
-      *model.network, model.region, plates,
+      model, plates,
       {.decoder = request.decoder, .precision = request.runtime.precision, .device = device});
   report(request, measured);
   if (!request.page.empty()) write_reading_page(request.page, mix, measured.results, request.spec);

@@ -12,7 +12,7 @@
 namespace plateforge {
 
 // While it lives, adds up the wall time that operators of this thread spend by group: forward and
-// backward convolution, norm and ReLU, pooling, both together, dropout, loss, optimiser, other.
+// backward convolution, linear layers, attention, norm and ReLU, pooling, dropout, loss, other.
 // Time is the operator's own, without operators inside it; one that belongs to no group counts for
 // the group it runs in. CPU operators only: on a CUDA device it would measure launches.
 class OpTimer {

@@ -6,7 +6,7 @@
 #include "configs/log.h"
 #include "configs/yaml.h"
 #include "train/commands/commands.h"
-#include "train/training.h"
+#include "train/stages.h"
 
 namespace po = boost::program_options;
 namespace fs = std::filesystem;

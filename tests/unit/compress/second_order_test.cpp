@@ -1,7 +1,6 @@
 #include "compress/prune/second_order.h"
 
 #include <gtest/gtest.h>
-#include <torch/linalg.h>
 #include <torch/utils.h>
 
 #include "compress/prune/masks.h"

@@ -27,13 +27,12 @@ const ParityBounds kTight{.logit_difference = 2e-3};
 
 // Random plates, judged by what they are read as.
 ImageStream random_plates(const Model& model, int64_t count) {
-  return [images = random_images(model.config, count, 1),
-          region = model.region]() -> std::optional<JudgedImages> {
+  return [images = random_images(model.config, count, 1), model]() -> std::optional<JudgedImages> {
     auto next = images();
     if (next)
-      next->judge = [region](const torch::Tensor& outputs, int64_t) {
+      next->judge = [model](const torch::Tensor& outputs, int64_t) {
         std::vector<Judgement> judgements;
-        for (auto& text : greedy_texts(outputs, region)) judgements.push_back({0, text, {}});
+        for (auto& text : greedy_texts(outputs, model)) judgements.push_back({0, text, {}});
         return judgements;
       };
     return next;

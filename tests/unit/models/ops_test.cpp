@@ -9,8 +9,10 @@
 #include <torch/utils.h>
 
 #include <functional>
+#include <tuple>
 
 #include "models/lprnet.h"
+#include "models/ops/attention.h"
 #include "models/ops/dropout.h"
 
 namespace plateforge::ops {
@@ -303,6 +305,45 @@ TEST(TrainingStep, RunsUnderAutocast) {
   loss.backward();
   for (const auto& parameter : network->parameters())
     EXPECT_TRUE(parameter.grad().defined() && parameter.grad().isfinite().all().item<bool>());
+}
+
+// Fused and plain attention with all gradients; lengths and widths that fill no vector.
+TEST(Attention, EqualsThePlainComposition) {
+  torch::manual_seed(7);
+  for (const auto& [type, tolerance] : {kFloat, kBf16}) {
+    for (const auto& [queries, keys, width] : {std::tuple{24, 24, 64}, {7, 24, 52}, {5, 3, 17}}) {
+      const int64_t heads = 3, inner = heads * width;
+      const auto leaf = [&](int64_t length, int64_t parts) {
+        return torch::randn({2, length, parts * inner}).to(type).detach().requires_grad_();
+      };
+      const auto tokens = leaf(keys, 3), query = leaf(queries, 1), memory = leaf(keys, 2);
+      const auto both = [&] {
+        return std::vector<Tensor>{self_attention(tokens, heads, 0),
+                                   cross_attention(query, memory, heads, 0)};
+      };
+      const auto fused = run(both, {tokens, query, memory});
+      const PlainOps plain_ops;
+      const auto plain = run(both, {tokens, query, memory});
+      for (size_t i = 0; i < fused.size(); ++i)
+        expect_close(fused[i], plain[i], tolerance, "attention");
+    }
+  }
+}
+
+// With one key all weights are 1, so the result shows which were dropped; the gradient of the
+// values must be dropped alike.
+TEST(Attention, DropsWeightsAndTheirGradients) {
+  torch::manual_seed(7);
+  const int64_t heads = 4, width = 8, queries = 50;
+  const auto query = torch::randn({40, queries, heads * width}).requires_grad_();
+  const auto memory = torch::ones({40, 1, 2 * heads * width}).requires_grad_();
+  const auto result = cross_attention(query, memory, heads, 0.25);
+  const auto kept = result.detach().gt(0);
+  EXPECT_NEAR(kept.to(torch::kFloat).mean().item<double>(), 0.75, 0.02);
+  EXPECT_TRUE(result.detach().masked_select(kept).allclose(torch::tensor(4.0F / 3)));
+  result.sum().backward();
+  EXPECT_TRUE(memory.grad().slice(2, heads * width).allclose(result.detach().sum(1, true)));
+  EXPECT_TRUE(query.grad().abs().max().item<double>() < 1e-6);
 }
 
 }  // namespace

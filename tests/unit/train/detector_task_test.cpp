@@ -1,7 +1,9 @@
 #include "train/tasks/detector.h"
 
 #include <gtest/gtest.h>
+#include <torch/nn/modules/activation.h>
 #include <torch/nn/modules/container/sequential.h>
+#include <torch/nn/modules/conv.h>
 #include <torch/optim/adamw.h>
 #include <torch/utils.h>
 

@@ -12,7 +12,7 @@
 #include "configs/error.h"
 #include "train/reader_data.h"
 #include "train/run_setup.h"
-#include "train/tasks/ctc_reader.h"
+#include "train/tasks/reader.h"
 #include "train/trainer.h"
 
 namespace plateforge {
@@ -20,13 +20,13 @@ namespace plateforge {
 namespace fs = std::filesystem;
 
 // The reader's task with accidents: NaN losses, and Ctrl-C in the middle of a step.
-class Accidents : public CtcReaderTask {
+class Accidents : public ReaderTask {
  public:
-  using CtcReaderTask::CtcReaderTask;
+  using ReaderTask::ReaderTask;
   torch::Tensor loss(const Batch& batch) override {
     const auto call = ++calls_;
     if (call == interrupt_at) request_interrupt();
-    const auto loss = CtcReaderTask::loss(batch);
+    const auto loss = ReaderTask::loss(batch);
     return nan_at.count(call) > 0 || call >= nan_from
                ? loss * std::numeric_limits<float>::quiet_NaN()
                : loss;
@@ -63,7 +63,10 @@ struct Process {
         val(data.val, region, {.strength = 0, .ops = {}}, val_loader_options(config)),
         train(data.train, region, config.augment, train_loader_options(config)),
         start(make_start(config, region)),
-        task(start, val, {}, make_teacher(config, region, torch::kCPU)),
+        task(start, val,
+             {.reading = {},
+              .slots = config.slots,
+              .teacher = make_teacher(config, region, torch::kCPU)}),
         trainer(config, task, train, torch::kCPU, folder) {
     if (auto pruning =
             make_prune_hook(config, start, plate_exam(data.train, start), torch::kCPU, folder))

@@ -16,12 +16,16 @@ struct Teacher {
   double weight = 1, temperature = 2;
 };
 
-// Trains a reader with CTC: logits [N, C, T] against label sequences.
-class CtcReaderTask : public Task {
+// Trains a reader: logits [N, C, T] against labels, by CTC or slot by slot.
+class ReaderTask : public Task {
  public:
+  struct Options {
+    ReadOptions reading;
+    SlotLossConfig slots = {};
+    std::optional<Teacher> teacher = std::nullopt;
+  };
   // `val` does not shuffle. The network is moved to the device and to channels_last.
-  CtcReaderTask(Model model, Loader& val, ReadOptions options,
-                std::optional<Teacher> teacher = std::nullopt);
+  ReaderTask(Model model, Loader& val, Options options);
 
   Network& network() override { return *model_.network; }
   torch::Tensor loss(const Batch& batch) override;
@@ -30,10 +34,11 @@ class CtcReaderTask : public Task {
             const std::map<std::string, std::string>& provenance) override;
 
  private:
+  torch::Tensor loss_of_hidden(const Batch& batch);
+
   Model model_;
   Loader& val_;
-  ReadOptions options_;
-  std::optional<Teacher> teacher_;
+  Options options_;
 };
 
 }  // namespace plateforge

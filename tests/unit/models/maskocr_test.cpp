@@ -1,0 +1,281 @@
+#include "models/maskocr.h"
+
+#include <gtest/gtest.h>
+#include <torch/utils.h>
+
+#include <cmath>
+
+#include "configs/region.h"
+#include "losses/masked_pixels.h"
+#include "losses/slots.h"
+#include "models/decode/ctc.h"
+#include "models/graph/execute.h"
+#include "models/graph/trace.h"
+#include "models/mae.h"
+#include "models/model_file.h"
+#include "optim/optimizer.h"
+#include "tests/golden/maskocr.h"
+#include "tests/support/maskocr.h"
+#include "tests/support/problem.h"
+
+namespace plateforge {
+namespace {
+
+using torch::Tensor;
+
+int64_t count(const torch::nn::Module& module, const std::string& prefix = "") {
+  int64_t total = 0;
+  for (const auto& item : module.named_parameters())
+    if (item.key().starts_with(prefix)) total += item.value().numel();
+  return total;
+}
+
+// The sizes of tests/golden/maskocr.py.
+ModelConfig golden_config(const std::string& form) {
+  auto config = tiny_maskocr();
+  config.dropout = 0;
+  config.maskocr.form = form;
+  config.maskocr.embedding_dropout = 0;
+  return config;
+}
+
+constexpr int64_t kGoldenClasses = 7;
+
+void fill_by_formula(torch::nn::Module& module) {
+  const torch::NoGradGuard no_grad;
+  for (auto& item : module.named_parameters()) {
+    const auto& name = item.key();
+    const bool norm = name.find("norm") != std::string::npos && name.ends_with("weight");
+    auto values = item.value().view(-1);
+    for (int64_t i = 0; i < values.numel(); ++i)
+      values[i] = (norm ? 1.0 : 0.0) +
+                  0.2 * std::sin(0.7 * static_cast<double>(i) + static_cast<double>(name.size()));
+  }
+}
+
+Tensor pictures(int64_t count, const ModelConfig& config) {
+  const auto index = torch::arange(count * config.height * config.width * 3, torch::kLong);
+  return (((index * 7919).remainder(256).to(torch::kFloat) - 127.5) / 128)
+      .reshape({count, config.height, config.width, 3})
+      .permute({0, 3, 1, 2});
+}
+
+void expect_equal(const Tensor& values, const std::vector<double>& wanted, double tolerance) {
+  const auto flat = values.detach().flatten().to(torch::kDouble).contiguous();
+  ASSERT_EQ(flat.numel(), static_cast<int64_t>(wanted.size()));
+  for (int64_t i = 0; i < flat.numel(); ++i)
+    ASSERT_NEAR(flat.data_ptr<double>()[i], wanted[static_cast<size_t>(i)], tolerance) << i;
+}
+
+// gfickel/alpr's OCR at 48 x 192: 22,340,880 + 37,455,600 + 42,500.
+TEST(MaskOcr, ReferenceHasItsParameters) {
+  ModelConfig config;
+  config.name = "maskocr";
+  config.width = 192, config.height = 48;
+  config.maskocr.form = "reference";
+  config.maskocr.slots = 7;
+  const auto network = make_network(config, 68);
+  EXPECT_EQ(count(*network, "encoder."), 22'340'880);
+  EXPECT_EQ(count(*network, "encoder.layers.3."), 2'700'048);
+  EXPECT_EQ(count(*network, "decoder."), 37'455'600);
+  EXPECT_EQ(count(*network, "decoder.layers.5."), 6'241'872);
+  EXPECT_EQ(count(*network, "head."), 42'500);
+  EXPECT_EQ(count(*network), 59'838'980);
+}
+
+// Against an independent PyTorch program: logits, loss, and logits after one step of AdamW.
+TEST(MaskOcr, TrainsAsPyTorchDoes) {
+  struct Case {
+    const char* form;
+    const std::vector<double>&logits, &loss, &after;
+  };
+  for (const auto& [form, logits, loss_wanted, after] :
+       {Case{"reference", golden::kLogitsReference, golden::kLossReference,
+             golden::kLogitsAfterStepReference},
+        Case{"mended", golden::kLogitsMended, golden::kLossMended,
+             golden::kLogitsAfterStepMended}}) {
+    SCOPED_TRACE(form);
+    const auto config = golden_config(form);
+    const auto network = make_network(config, kGoldenClasses);
+    fill_by_formula(*network);
+    network->train();
+    const auto images = pictures(2, config);
+    const auto targets = torch::tensor({{1, 2, 3, -1, -1}, {5, 4, 3, 2, 1}}, torch::kLong);
+    const auto lengths = torch::tensor({3, 5}, torch::kLong);
+
+    OptimConfig optim;
+    optim.weight_decay = 0.05;
+    optim.beta2 = 0.95;
+    const auto optimizer = make_optimizer(make_param_groups(*network, optim), optim);
+    const auto out = network->forward(images);
+    expect_equal(out, logits, 2e-5);
+    const auto loss =
+        slot_loss(out, targets, lengths, kGoldenClasses - 1, {.label_smoothing = 0.1});
+    expect_equal(loss, loss_wanted, 1e-5);
+    loss.backward();
+    optimizer->step(1e-3, 0.9);
+    expect_equal(network->forward(images), after, 2e-4);
+  }
+}
+
+TEST(Mae, PaintsAsPyTorchDoes) {
+  auto config = golden_config("mended");
+  config.name = "mae";
+  const auto network = make_network(config, kGoldenClasses);
+  fill_by_formula(*network);
+  auto& mae = dynamic_cast<MaskedAutoencoder&>(*network);
+  ASSERT_EQ(mae.visible(), 2);
+  const auto order = torch::tensor({{3, 0, 1, 5, 4, 2}, {1, 2, 0, 3, 5, 4}}, torch::kLong);
+  const auto painting = mae.paint(pictures(2, config), order);
+  expect_equal(painting.painted, golden::kPainted, 2e-5);
+  expect_equal(masked_pixel_loss(painting.painted, painting.wanted, {}, {}, 0.05), golden::kMaeLoss,
+               1e-5);
+}
+
+TEST(Mae, EncoderSeesOnlyVisiblePatches) {
+  auto config = tiny_maskocr();
+  config.name = "mae";
+  const auto network = make_network(config, kGoldenClasses, 1);
+  network->eval();
+  auto& mae = dynamic_cast<MaskedAutoencoder&>(*network);
+  const auto order = torch::tensor({{3, 0, 1, 5, 4, 2}}, torch::kLong);
+  auto images = pictures(1, config).clone();
+  const auto before = mae.paint(images, order).painted;
+  images.slice(3, 4, 8).fill_(1);  // patch 1 is hidden
+  EXPECT_TRUE(mae.paint(images, order).painted.equal(before));
+  images.slice(3, 12, 16).fill_(1);  // patch 3 is seen
+  EXPECT_FALSE(mae.paint(images, order).painted.allclose(before));
+}
+
+TEST(Mae, RegressorPredictsHiddenFeatures) {
+  auto config = tiny_maskocr();
+  config.name = "mae";
+  config.mae.regressor_layers = 2;
+  const auto network = make_network(config, kGoldenClasses, 1);
+  auto& mae = dynamic_cast<MaskedAutoencoder&>(*network);
+  const auto order = torch::tensor({{3, 0, 1, 5, 4, 2}}, torch::kLong);
+  const auto painting = mae.paint(pictures(1, config), order);
+  EXPECT_EQ(painting.features.sizes(), (Shape{1, 4, 24}));
+  EXPECT_FALSE(painting.aligned.requires_grad());
+  masked_pixel_loss(painting.painted, painting.wanted, painting.features, painting.aligned, 0.05)
+      .backward();
+  for (const auto& item : network->named_parameters())
+    if (item.key().starts_with("regressor.")) EXPECT_TRUE(item.value().grad().defined());
+}
+
+TEST(Mae, KeepsVisiblePixelsInItsPictures) {
+  auto config = tiny_maskocr();
+  config.name = "mae";
+  const auto network = make_network(config, kGoldenClasses, 1);
+  network->eval();
+  auto& mae = dynamic_cast<MaskedAutoencoder&>(*network);
+  const auto images = pictures(1, config);
+  const auto order = torch::tensor({{3, 0, 1, 5, 4, 2}}, torch::kLong);
+  const torch::NoGradGuard no_grad;
+  const auto painted = mae.reconstruct(images, order), masked = mae.masked(images, order);
+  EXPECT_TRUE(painted.slice(3, 12, 16).equal(images.slice(3, 12, 16)));
+  EXPECT_TRUE(masked.slice(3, 0, 4).equal(images.slice(3, 0, 4)));
+  EXPECT_TRUE(masked.slice(3, 4, 12).eq(0).all().item<bool>());
+  EXPECT_FALSE(painted.slice(3, 4, 8).allclose(images.slice(3, 4, 8)));
+}
+
+TEST(MaskOcr, PatchesComeInReadingOrder) {
+  const auto config = tiny_maskocr();
+  auto images = torch::zeros({1, 3, 8, 24});
+  images[0][1][2][9] = 5;  // green, row 2, column 9: patch 2, its column 1
+  const auto cut = cut_patches(images, patch_grid(config), /*overlap=*/false);
+  EXPECT_EQ(cut.sizes(), (Shape{1, 6, 96}));
+  EXPECT_EQ(cut[0][2][(2 * 4 + 1) * 3 + 1].item<float>(), 5);
+  EXPECT_EQ(cut.sum().item<float>(), 5);
+
+  auto halves = config;
+  halves.maskocr.overlap = true;
+  const auto both = cut_patches(images, patch_grid(halves), /*overlap=*/true);
+  EXPECT_EQ(both.sizes(), (Shape{1, 11, 96}));
+  EXPECT_EQ(both[0][4][(2 * 4 + 1) * 3 + 1].item<float>(), 5);  // starts at column 8
+  EXPECT_EQ(both[0][3][(2 * 4 + 3) * 3 + 1].item<float>(), 5);  // starts at column 6
+  EXPECT_EQ(both.sum().item<float>(), 10);
+
+  auto squares = config;
+  squares.maskocr.patch_height = 4;
+  const auto grid = patch_grid(squares);
+  EXPECT_EQ(grid.tokens(), 12);
+  EXPECT_EQ(cut_patches(images, grid, false)[0][2][(2 * 4 + 1) * 3 + 1].item<float>(), 5);
+}
+
+// A plate's logits do not depend on its neighbours, and a graph of the network computes the same.
+TEST(MaskOcr, TracesAtAnyBatch) {
+  for (const auto* head : {"slots", "ctc"}) {
+    for (const auto* activation : {"gelu", "gelu_tanh", "silu", "relu"}) {
+      SCOPED_TRACE(std::string(head) + " " + activation);
+      auto config = tiny_maskocr();
+      config.maskocr.head = head;
+      config.maskocr.activation = activation;
+      const auto network = make_network(config, kGoldenClasses, 3);
+      network->eval();
+      const torch::NoGradGuard no_grad;
+      const auto images = torch::randn({3, 3, 8, 24});
+      const auto whole = network->forward(images);
+      EXPECT_EQ(whole.size(2), time_steps(config));
+      EXPECT_TRUE(
+          network->forward(images.slice(0, 1, 2)).allclose(whole.slice(0, 1, 2), 1e-4, 1e-5));
+      const auto graph = trace(*network, {-1, 3, 8, 24});
+      EXPECT_TRUE(execute(graph, {images})[0].allclose(whole, 1e-4, 1e-5));
+    }
+  }
+}
+
+TEST(MaskOcr, HiddenPatchesAreNotSeen) {
+  const auto config = tiny_maskocr();
+  const auto network = make_network(config, kGoldenClasses, 3);
+  network->eval();
+  auto& reader = dynamic_cast<MaskOcr&>(*network);
+  const torch::NoGradGuard no_grad;
+  auto images = torch::randn({1, 3, 8, 24});
+  const auto hidden = torch::tensor({{0, 1, 1, 0, 0, 0}}, torch::kBool);
+  const auto before = reader.forward_hiding(images, hidden);
+  images.slice(3, 4, 12).normal_();
+  EXPECT_TRUE(reader.forward_hiding(images, hidden).equal(before));
+  EXPECT_FALSE(reader.forward(images).allclose(before));
+  const auto all = torch::zeros({1, 6}, torch::kBool);
+  EXPECT_TRUE(reader.forward_hiding(images, all).allclose(reader.forward(images), 1e-4, 1e-5));
+}
+
+TEST(MaskOcr, RefusesWhatDoesNotFit) {
+  auto config = tiny_maskocr();
+  config.maskocr.patch_width = 5;
+  EXPECT_NE(problem_of([&] { make_network(config, 7); }).find("do not tile"), std::string::npos);
+  config = tiny_maskocr();
+  config.maskocr.decoder_heads = 5;
+  EXPECT_NE(problem_of([&] { make_network(config, 7); }).find("does not divide"),
+            std::string::npos);
+  config = tiny_maskocr();
+  config.maskocr.head = "ctc";
+  config.maskocr.patch_height = 4;
+  EXPECT_NE(problem_of([&] { make_network(config, 7); }).find("one row of patches"),
+            std::string::npos);
+  config = tiny_maskocr();
+  config.name = "mae";
+  config.maskocr.overlap = true;
+  EXPECT_NE(problem_of([&] { make_network(config, 7); }).find("overlap"), std::string::npos);
+}
+
+// The slots of a fresh model are the region's; weights of pre-training go where their names say.
+TEST(MaskOcr, TakesAnEncoderByName) {
+  const auto region = Region::load("cn");
+  auto config = tiny_maskocr();
+  config.maskocr.slots = 0;
+  auto reader = make_model(config, region, 1);
+  EXPECT_EQ(reader.config.maskocr.slots, region.max_length());
+  config.name = "mae";
+  const auto mae = make_model(config, region, 2);
+  const auto report = take_weights(reader, state_dict(*mae.network), &region);
+  EXPECT_NE(report.find("taken"), std::string::npos);
+  const auto from = state_dict(*mae.network), to = state_dict(*reader.network);
+  for (const auto& [name, tensor] : to)
+    EXPECT_EQ(name.starts_with("encoder."), from.contains(name) && from.at(name).equal(tensor))
+        << name;
+}
+
+}  // namespace
+}  // namespace plateforge

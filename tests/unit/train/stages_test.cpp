@@ -1,0 +1,71 @@
+#include "train/stages.h"
+
+#include <gtest/gtest.h>
+
+#include "configs/yaml.h"
+#include "tests/support/problem.h"
+
+namespace plateforge {
+namespace {
+
+RunConfig staged() {
+  return parse_run_config(R"(
+optim: {lr: 0.01}
+train: {steps: 100}
+stages:
+  - name: first
+    set: [train.steps=7]
+  - {name: second, set: ["optim.lr_multipliers=[encoder=0]"]}
+  - {name: third, set: [model.init_from=other.safetensors]}
+)",
+                          "run.yaml");
+}
+
+TEST(Stages, GoOnFromTheStageBefore) {
+  const auto stages = stages_of(staged(), "runs/x");
+  ASSERT_EQ(stages.size(), 3U);
+  EXPECT_EQ(stages[0].folder, "runs/x/1-first");
+  EXPECT_EQ(stages[0].config.train.steps, 7);
+  EXPECT_EQ(stages[0].config.model.init_from, "");
+  EXPECT_EQ(stages[1].config.train.steps, 100);
+  EXPECT_EQ(stages[1].config.model.init_from, "runs/x/1-first/model.safetensors");
+  EXPECT_EQ(stages[1].config.optim.lr_multipliers, (std::vector<std::string>{"encoder=0"}));
+  EXPECT_EQ(stages[2].config.model.init_from, "other.safetensors");
+  for (const auto& stage : stages) EXPECT_TRUE(stage.config.stages.empty());
+}
+
+TEST(Stages, TakeOverridesOfTheirOwn) {
+  auto config = staged();
+  override_run_config(config, {"stages.first.optim.lr=0.5", "train.log_every=3"});
+  const auto stages = stages_of(config, "x");
+  EXPECT_EQ(stages[0].config.optim.lr, 0.5);
+  EXPECT_EQ(stages[1].config.optim.lr, 0.01);
+  EXPECT_EQ(stages[1].config.train.log_every, 3);
+  EXPECT_NE(problem_of([&] {
+              override_run_config(config, {"stages.forth.optim.lr=1"});
+            }).find("no stage 'forth'; known: first second third"),
+            std::string::npos);
+}
+
+TEST(Stages, SurviveBeingWritten) {
+  const auto config = staged();
+  const auto again = parse_run_config(write_run_config(config), "config.yaml");
+  EXPECT_EQ(write_run_config(again), write_run_config(config));
+  EXPECT_EQ(stages_of(again, "x")[0].config.train.steps, 7);
+}
+
+TEST(Stages, RefuseWhatIsWrong) {
+  auto config = staged();
+  config.stages[1].name = "first";
+  EXPECT_NE(problem_of([&] { stages_of(config, "x"); }).find("two are called 'first'"),
+            std::string::npos);
+  config.stages[1].name = "a/b";
+  EXPECT_NE(problem_of([&] { stages_of(config, "x"); }).find("cannot be the name of a folder"),
+            std::string::npos);
+  config.stages[1] = {"second", {"train.stepps=4"}};
+  EXPECT_NE(problem_of([&] { stages_of(config, "x"); }).find("unknown key train.stepps"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace plateforge

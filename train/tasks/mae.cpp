@@ -1,0 +1,88 @@
+#include "train/tasks/mae.h"
+
+#include <torch/utils.h>
+
+#include <algorithm>
+#include <iomanip>
+#include <opencv2/core.hpp>
+#include <sstream>
+
+#include "losses/masked_pixels.h"
+#include "models/eval_mode.h"
+#include "train/runtime.h"
+
+namespace plateforge {
+namespace {
+
+using torch::Tensor;
+
+constexpr int64_t kShownPlates = 8;
+
+// Rows of pictures side by side: [N, 3, H, W] float in the network's units each.
+cv::Mat sheet(const std::vector<Tensor>& columns) {
+  const auto pixels = (torch::cat(columns, 3) * 128 + 127.5)
+                          .clamp(0, 255)
+                          .round()
+                          .to(torch::kByte)
+                          .permute({0, 2, 3, 1})
+                          .flatten(0, 1)
+                          .cpu()
+                          .contiguous();  // [N H, columns W, 3]
+  return cv::Mat(static_cast<int>(pixels.size(0)), static_cast<int>(pixels.size(1)), CV_8UC3,
+                 pixels.data_ptr())
+      .clone();
+}
+
+}  // namespace
+
+MaeTask::MaeTask(Model model, Loader& val, Options options)
+    : model_(std::move(model)), val_(val), options_(std::move(options)) {
+  move_to(*model_.network, options_.device);
+}
+
+Tensor MaeTask::loss(const Batch& batch) {
+  MaskedAutoencoder::Painting painting;
+  {
+    const PrecisionGuard precision(options_.precision, options_.device);
+    painting = autoencoder().paint(normalize(batch.images), batch.targets);
+  }
+  return masked_pixel_loss(painting.painted, painting.wanted, painting.features, painting.aligned,
+                           model_.config.mae.alignment);
+}
+
+Evaluation MaeTask::evaluate() {
+  const torch::NoGradGuard no_grad;
+  const EvalMode eval_mode(*model_.network);
+  double sum = 0;
+  int64_t plates = 0;
+  Evaluation evaluation;
+  val_.seek(0);
+  while (auto batch = val_.next()) {
+    batch->images = batch->images.to(options_.device);
+    batch->targets = batch->targets.to(options_.device);
+    sum += loss(*batch).item<double>() * static_cast<double>(batch->size());
+    if (plates == 0) {
+      const auto images = normalize(batch->images.slice(0, 0, kShownPlates));
+      const auto order = batch->targets.slice(0, 0, kShownPlates);
+      evaluation.pictures["reconstructions"] = sheet(
+          {images, autoencoder().masked(images, order), autoencoder().reconstruct(images, order)});
+    }
+    plates += batch->size();
+  }
+  const double loss = plates > 0 ? sum / static_cast<double>(plates) : 0;
+  evaluation.json = {{"samples", plates}, {"loss", loss}};
+  std::ostringstream line;
+  line << std::fixed << std::setprecision(4) << "loss of hidden patches " << loss << " on "
+       << plates << " plates";
+  evaluation.line = line.str();
+  return evaluation;
+}
+
+void MaeTask::save(const std::filesystem::path& file,
+                   const std::map<std::string, std::string>& provenance) {
+  Model out = model_;
+  for (const auto& [key, value] : provenance) out.provenance[key] = value;
+  save_model(out, file);
+}
+
+}  // namespace plateforge

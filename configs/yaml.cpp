@@ -5,6 +5,7 @@
 #include "configs/paths.h"
 #include "configs/prune_sweep.h"
 #include "configs/suggest.h"
+#include "configs/train_sweep.h"
 #include "configs/yaml_reader.h"
 #include "configs/yaml_writer.h"
 
@@ -53,6 +54,7 @@ bool apply_to_stage(const std::string& text, RunConfig& config) {
   fail("--set ", text, ": there is no stage '", name, "'; known:", known);
 }
 bool apply_to_stage(const std::string&, PruneSweepConfig&) { return false; }
+bool apply_to_stage(const std::string&, TrainSweepConfig&) { return false; }
 bool apply_to_stage(const std::string&, ModelConfig&) { return false; }
 
 template <class Config>
@@ -98,6 +100,10 @@ void override_run_config(RunConfig& config, const std::vector<std::string>& over
 PruneSweepConfig read_prune_sweep(const std::filesystem::path& file,
                                   const std::vector<std::string>& overrides) {
   return read<PruneSweepConfig>(file, overrides);
+}
+
+TrainSweepConfig read_train_sweep(const std::filesystem::path& file) {
+  return read<TrainSweepConfig>(file, {});
 }
 
 std::string write_prune_sweep(const PruneSweepConfig& config) { return write_yaml(config); }

@@ -7,6 +7,7 @@
 #include "export/channel_order.h"
 #include "export/fingerprint.h"
 #include "export/half.h"
+#include "export/norm_folding.h"
 #include "export/onnx_writer.h"
 #include "export/open_size.h"
 #include "export/portable.h"
@@ -30,6 +31,7 @@ void check_fits(const std::string& natural, const Profile& profile) {
 }
 
 std::map<std::string, std::string> reader_metadata(const Model& model) {
+  time_steps(model.config);  // refuses what is no reader
   return {{"task", "reader"},
           {"alphabet", nlohmann::json(model.region.alphabet()).dump()},
           {"blank", std::to_string(model.region.blank())},
@@ -62,6 +64,7 @@ OnnxModel to_onnx(Graph graph, const Profile& profile, int64_t opset,
   simplify(graph);
   check_fits(natural_profile(graph), profile);
   line_up_slices(graph);
+  fold_norm_affines(graph);
   if (profile.portable) spell_portably(graph);
   if (profile.arranged) arrange_quantizers(graph), spell_average_pools(graph);
   auto model = emit(std::move(graph), outputs, opset, profile.spelling);

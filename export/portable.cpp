@@ -108,6 +108,33 @@ void spell_column_means(Graph& graph) {
   graph.remove_dead();
 }
 
+// The mean over the channels of tokens [N, T, D] as their product with D times 1 / D.
+void spell_token_means(Graph& graph) {
+  for (auto& node : graph.nodes) {
+    const auto* mean = node.as<op::Mean>();
+    const auto& shape = graph.shape(node.inputs[0]);
+    if (!mean || !mean->keep_axes || shape.size() != 3 || mean->axes != Shape{2}) continue;
+    const auto channels = shape[2];
+    node.op = op::Linear{};
+    node.inputs.push_back(graph.add_literal(
+        node.name + ".weight",
+        torch::full({1, channels}, 1.0 / static_cast<double>(channels), torch::kFloat)));
+  }
+}
+
+// A factor per channel of tokens [N, T, D] as a product with a diagonal matrix.
+void spell_token_factors(Graph& graph) {
+  for (auto& node : graph.nodes) {
+    const auto factor = graph.tensor(node.inputs.back()).value;
+    if (!node.as<op::Multiply>() || !factor.defined() || factor.dim() != 1 ||
+        graph.shape(node.inputs[0]).size() != 3 || factor.numel() < 2)
+      continue;
+    node.op = op::Linear{};
+    node.inputs[1] = graph.add_literal(node.name + ".diagonal", factor.diag());
+  }
+  graph.remove_dead();
+}
+
 // clamp(x, low, high) = low + relu(x - low) - relu(x - high)
 void spell_clamps(Graph& graph) {
   Rewriter rewriter(graph);
@@ -140,6 +167,8 @@ void spell_clamps(Graph& graph) {
 void spell_portably(Graph& graph) {
   spell_scaling_by_mean(graph);
   spell_column_means(graph);
+  spell_token_means(graph);
+  spell_token_factors(graph);
   spell_clamps(graph);
 }
 

@@ -16,4 +16,17 @@ at::Tensor distillation_loss(const at::Tensor& student, const at::Tensor& teache
   return divergence.mean() * (temperature * temperature);
 }
 
+at::Tensor text_distillation_loss(const at::Tensor& student, const at::Tensor& texts,
+                                  const at::Tensor& lengths, const at::Tensor& weights,
+                                  int64_t blank) {
+  const auto count = texts.size(1);
+  const auto log_probs = student.permute({2, 0, 1}).to(torch::kFloat).log_softmax(2);  // [T, N, C]
+  const auto each = log_probs.repeat_interleave(count, 1);  // [T, N K, C]
+  const auto steps = torch::full({each.size(1)}, each.size(0), torch::kLong);
+  const auto losses = torch::ctc_loss(each, texts.flatten(0, 1), steps, lengths.flatten(), blank,
+                                      at::Reduction::None, /*zero_infinity=*/true)
+                          .reshape(weights.sizes());
+  return (losses / lengths.clamp_min(1) * weights).sum(1).mean();
+}
+
 }  // namespace plateforge

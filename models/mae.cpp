@@ -136,7 +136,9 @@ NetworkPtr make_mae(const ModelConfig& config, int64_t /*num_classes*/, uint64_t
 }
 
 int64_t mae_time_steps(const ModelConfig& config) {
-  fail("model.name = ", config.name, " only pre-trains an encoder; expected a reader");
+  fail("model.name = ", config.name,
+       " only pre-trains an encoder and reads nothing; expected a reader: train one from it with "
+       "model.init_from");
 }
 
 }  // namespace plateforge

@@ -3,6 +3,7 @@
 #include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/conv.h>
 #include <torch/nn/modules/linear.h>
+#include <torch/nn/modules/normalization.h>
 #include <torch/utils.h>
 
 #include "configs/error.h"
@@ -31,6 +32,10 @@ void follow(nn::BatchNorm2dImpl& norm) {
   if (norm.weight.defined()) norm.options.num_features(norm.weight.size(0));
 }
 
+void follow(nn::LayerNormImpl& norm) {
+  if (norm.weight.defined()) norm.options.normalized_shape(norm.weight.sizes().vec());
+}
+
 }  // namespace
 
 void replace_tensors(nn::Module& module, const TensorDict& tensors, const std::string& origin) {
@@ -50,6 +55,7 @@ void replace_tensors(nn::Module& module, const TensorDict& tensors, const std::s
     if (auto* conv = layer->as<nn::Conv2dImpl>()) follow(*conv);
     if (auto* linear = layer->as<nn::LinearImpl>()) follow(*linear);
     if (auto* norm = layer->as<nn::BatchNorm2dImpl>()) follow(*norm);
+    if (auto* norm = layer->as<nn::LayerNormImpl>()) follow(*norm);
   }
 }
 

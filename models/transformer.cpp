@@ -23,18 +23,18 @@ nn::LayerNorm norm(int64_t dim) { return nn::LayerNorm(nn::LayerNormOptions({dim
 }  // namespace
 
 SelfAttention::SelfAttention(const LayerSpec& spec)
-    : heads_(spec.heads),
+    : head_dim_(spec.head_dim),
       dropout_(spec.dropout),
       qkv_(register_module("qkv", linear(spec.dim, 3 * spec.inner(), spec.attention_bias))),
       out_(register_module("out", linear(spec.inner(), spec.dim))) {}
 
 Tensor SelfAttention::forward(const Tensor& x, const Tensor& hidden) {
-  return ops::linear(*out_, ops::self_attention(ops::linear(*qkv_, x), heads_,
+  return ops::linear(*out_, ops::self_attention(ops::linear(*qkv_, x), head_dim_,
                                                 is_training() ? dropout_ : 0, hidden));
 }
 
 CrossAttention::CrossAttention(const LayerSpec& spec)
-    : heads_(spec.heads),
+    : head_dim_(spec.head_dim),
       dropout_(spec.dropout),
       query_(register_module("query", linear(spec.dim, spec.inner(), spec.attention_bias))),
       memory_(register_module("memory", linear(spec.dim, 2 * spec.inner(), spec.attention_bias))),
@@ -42,7 +42,7 @@ CrossAttention::CrossAttention(const LayerSpec& spec)
 
 Tensor CrossAttention::forward(const Tensor& x, const Tensor& memory) {
   return ops::linear(
-      *out_, ops::cross_attention(ops::linear(*query_, x), ops::linear(*memory_, memory), heads_,
+      *out_, ops::cross_attention(ops::linear(*query_, x), ops::linear(*memory_, memory), head_dim_,
                                   is_training() ? dropout_ : 0));
 }
 

@@ -31,7 +31,7 @@ class SelfAttention : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& hidden);
 
  private:
-  int64_t heads_;
+  int64_t head_dim_;
   double dropout_;
   torch::nn::Linear qkv_, out_;
 };
@@ -42,7 +42,7 @@ class CrossAttention : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& memory);
 
  private:
-  int64_t heads_;
+  int64_t head_dim_;
   double dropout_;
   torch::nn::Linear query_, memory_, out_;
 };

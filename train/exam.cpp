@@ -31,6 +31,7 @@ class PlateExam final : public Exam {
   PlateExam(Mix mix, const Model& model, std::string metric)
       : mix_(std::move(mix)), model_(model), metric_(std::move(metric)) {
     ReaderMetrics(model.region).value(metric_);  // refuses an unknown one
+    time_steps(model.config);                    // refuses what is no reader
   }
 
   int64_t size() const override { return mix_.size(); }

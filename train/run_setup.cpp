@@ -95,11 +95,19 @@ std::optional<Teacher> make_teacher(const RunConfig& config, const Region& regio
   const auto model = load_model(file);
   require(model.region.alphabet() == region.alphabet(), "distill.teacher = ", file,
           " reads another alphabet than region = ", config.region);
-  require(time_steps(model.config) == time_steps(config.model), "distill.teacher = ", file, " has ",
-          time_steps(model.config), " time steps, the network to train ", time_steps(config.model));
+  const bool teaches_texts = reads_slots(model.config) && !reads_slots(config.model);
+  require(teaches_texts || reads_slots(model.config) == reads_slots(config.model),
+          "distill.teacher = ", file, " reads by CTC, from which slots cannot learn");
+  require(teaches_texts || time_steps(model.config) == time_steps(config.model),
+          "distill.teacher = ", file, " has ", time_steps(model.config),
+          " time steps, the network to train ", time_steps(config.model));
   model.network->to(device);
   model.network->eval();
-  return Teacher{model.network, config.distill.weight, config.distill.temperature};
+  return Teacher{.network = model.network,
+                 .size = input_size(model.config),
+                 .weight = config.distill.weight,
+                 .temperature = config.distill.temperature,
+                 .teaches_texts = teaches_texts};
 }
 
 std::unique_ptr<PruneHook> make_prune_hook(const RunConfig& config, const Model& model,

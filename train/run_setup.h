@@ -22,7 +22,7 @@ namespace plateforge {
 Model make_start(const RunConfig& config, const Region& region);
 
 // distill.teacher, at rest on the device; nullopt without one. Throws Error for a teacher with
-// another alphabet or number of time steps.
+// another alphabet, or whose steps the network cannot learn from.
 std::optional<Teacher> make_teacher(const RunConfig& config, const Region& region,
                                     torch::Device device);
 

@@ -67,6 +67,30 @@ void load_network(torch::nn::Module& network, const StateDict& state) {
   }
 }
 
+// Puts the generators back where they were: what is measured in between, and making the network
+// anew to save it, must not change the training.
+class KeptRandomNumbers {
+ public:
+  explicit KeptRandomNumbers(torch::Device device) : device_(device) {
+    for (const auto type : types()) states_.push_back(random_generator(type).get_state());
+  }
+  ~KeptRandomNumbers() {
+    auto state = states_.begin();
+    for (const auto type : types()) random_generator(type).set_state(*state++);
+  }
+  KeptRandomNumbers(const KeptRandomNumbers&) = delete;
+  KeptRandomNumbers& operator=(const KeptRandomNumbers&) = delete;
+
+ private:
+  std::vector<torch::Device> types() const {
+    if (device_.is_cuda()) return {torch::kCPU, device_};
+    return {torch::kCPU};
+  }
+
+  torch::Device device_;
+  std::vector<torch::Tensor> states_;
+};
+
 }  // namespace
 
 void request_interrupt() { interrupt_requested = true; }
@@ -175,6 +199,7 @@ void Trainer::take_losses() {
 }
 
 void Trainer::validate() {
+  const KeptRandomNumbers kept_random_numbers(device_);
   Evaluation evaluation;
   bool better = false;
   {

@@ -78,15 +78,17 @@ Training open_reader(const RunConfig& config, const Region& region, torch::Devic
       {"network", network_line(config, *start.network)}};
   training.val = std::make_unique<Loader>(data.val, region, AugmentConfig{.strength = 0, .ops = {}},
                                           val_loader_options(config));
-  training.train =
-      std::make_unique<Loader>(data.train, region, config.augment, train_loader_options(config));
+  const auto teacher = make_teacher(config, region, device);
+  auto loading = train_loader_options(config);
+  if (teacher) loading.size = teacher->size;
+  training.train = std::make_unique<Loader>(data.train, region, config.augment, loading);
   training.task = std::make_unique<ReaderTask>(
       start, *training.val,
       ReaderTask::Options{.reading = {.decoder = config.train.decoder,
                                       .precision = config.runtime.precision,
                                       .device = device},
                           .slots = config.slots,
-                          .teacher = make_teacher(config, region, device)});
+                          .teacher = teacher});
   training.pruning = make_prune_hook(config, start, plate_exam(calibration_part(data.train), start),
                                      device, folder);
   return training;

@@ -123,8 +123,14 @@ void follow_extent(int64_t& attribute, int64_t before, int64_t after) {
 void fit_attributes(Node& node, const Graph& before, const Graph& after) {
   if (auto* slice = std::get_if<op::Slice>(&node.op)) {
     const auto axis = static_cast<size_t>(slice->axis);
-    follow_extent(slice->stop, before.shape(node.inputs[0])[axis],
-                  after.shape(node.inputs[0])[axis]);
+    const auto old_extent = before.shape(node.inputs[0])[axis];
+    const auto new_extent = after.shape(node.inputs[0])[axis];
+    if (slice->step == 1) {  // one of the equal parts, or all
+      slice->start = slice->start * new_extent / old_extent;
+      slice->stop = slice->stop * new_extent / old_extent;
+    } else {
+      follow_extent(slice->stop, old_extent, new_extent);
+    }
   } else if (auto* reshape = std::get_if<op::Reshape>(&node.op)) {
     for (size_t axis = 0; axis < reshape->shape.size(); ++axis)
       follow_extent(reshape->shape[axis], before.shape(node.output)[axis],

@@ -45,6 +45,7 @@ class ChannelGroups {
   //   grouped convolutions    whole groups, inputs with outputs; depthwise ones channel by channel
   //   concatenation           i -> offset + i
   //   slices of every step-th channel to the end        i -> start + i * step
+  //   slices that take equal parts (packed queries, keys, values)   all parts lose the same ones
   //   reshapes that merge channels with what is behind them (flatten)     i -> its block
   //   reshapes that split channels in two and products of two activations  the heads of attention:
   //     whole heads go, in queries, keys and values at once

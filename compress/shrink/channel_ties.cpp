@@ -190,10 +190,29 @@ void ChannelTies::follow_slice(const op::Slice& slice, const Node& node) {
   for (int64_t i = 0; i < extent(y, axis); ++i)
     tie(slot(y, axis, i), slot(x, axis, slice.start + i * slice.step));
   if (extent(x, axis) == extent(y, axis)) return;
-  if (slice.start < slice.step && slice.stop == extent(x, axis))
+  if (is_part_of_pack(slice, node)) {
+    for (int64_t i = 0; i < extent(y, axis); ++i)
+      tie(slot(x, axis, i), slot(x, axis, slice.start + i));
+  } else if (slice.start < slice.step && slice.stop == extent(x, axis)) {
     slices_.push_back({x, axis, slice.start, slice.step, node.name});
-  else
+  } else {
     freeze(x, axis, node.name + " reads a range of them");
+  }
+}
+
+// Queries, keys and values side by side: everything that reads them takes one of the equal parts.
+bool ChannelTies::is_part_of_pack(const op::Slice& slice, const Node& node) const {
+  const auto x = node.inputs[0];
+  const auto part = slice.stop - slice.start;
+  const auto readers = graph_.readers(x);
+  return slice.step == 1 && !graph_.is_output(x) &&
+         slice.axis + 1 == static_cast<int64_t>(rank(x)) &&
+         static_cast<int64_t>(readers.size()) * part == graph_.shape(x).back() &&
+         std::all_of(readers.begin(), readers.end(), [&](size_t i) {
+           const auto* other = graph_.nodes[i].as<op::Slice>();
+           return other && other->axis == slice.axis && other->step == 1 &&
+                  other->stop - other->start == part && other->start % part == 0;
+         });
 }
 
 void ChannelTies::follow_concat(const op::Concat& concat, const Node& node) {

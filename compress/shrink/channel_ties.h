@@ -39,6 +39,7 @@ class ChannelTies {
   void follow_broadcast(const Node& node);
   void follow_mean(const op::Mean& mean, const Node& node);
   void follow_slice(const op::Slice& slice, const Node& node);
+  bool is_part_of_pack(const op::Slice& slice, const Node& node) const;
   void follow_concat(const op::Concat& concat, const Node& node);
   void follow_reshape(const Node& node);
   void split_heads(TensorId x, size_t axis, TensorId y, size_t heads, size_t width);

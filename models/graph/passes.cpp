@@ -104,6 +104,8 @@ void simplify(Graph& graph) {
   remove_identities(graph);
   fold_constants(graph);
   fold_batch_norm(graph);
+  fold_constant_queries(graph);
+  trim_linears(graph);
 }
 
 }  // namespace plateforge

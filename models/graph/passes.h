@@ -18,6 +18,13 @@ void fold_constants(Graph& graph);
 // double.
 void fold_batch_norm(Graph& graph);
 
+// Attention whose queries are the same for every image: the scores are one linear layer of the
+// memory, smaller than the keys that they would be made from.
+void fold_constant_queries(Graph& graph);
+
+// A linear layer that is read only through one slice of its outputs makes no others.
+void trim_linears(Graph& graph);
+
 // All of the above, in order: the network as it is deployed.
 void simplify(Graph& graph);
 

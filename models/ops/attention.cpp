@@ -40,22 +40,21 @@ Tensor activation(const Tensor& x, const std::string& name) {
   return torch::relu(x);
 }
 
-Tensor self_attention(const Tensor& tokens, int64_t heads, double dropout, const Tensor& hidden) {
-  const auto width = tokens.size(2) / 3;
+Tensor self_attention(const Tensor& tokens, int64_t width, double dropout, const Tensor& hidden) {
+  const auto inner = tokens.size(2) / 3, heads = inner / width;
   if (!hidden.defined() && can_fuse_tokens(tokens) &&
-      fits_attention(tokens.size(1), tokens.size(1), width / heads))
+      fits_attention(tokens.size(1), tokens.size(1), width))
     return fused_self_attention(tokens, heads, dropout);
-  const auto part = [&](int64_t i) { return tokens.slice(2, i * width, (i + 1) * width); };
+  const auto part = [&](int64_t i) { return tokens.slice(2, i * inner, (i + 1) * inner); };
   return attend(part(0), part(1), part(2), heads, dropout, hidden);
 }
 
-Tensor cross_attention(const Tensor& query, const Tensor& memory, int64_t heads, double dropout) {
-  const auto width = query.size(2);
+Tensor cross_attention(const Tensor& query, const Tensor& memory, int64_t width, double dropout) {
+  const auto inner = query.size(2), heads = inner / width;
   if (can_fuse_tokens(memory) && query.scalar_type() == memory.scalar_type() &&
-      query.size(0) == memory.size(0) &&
-      fits_attention(query.size(1), memory.size(1), width / heads))
+      query.size(0) == memory.size(0) && fits_attention(query.size(1), memory.size(1), width))
     return fused_cross_attention(query, memory, heads, dropout);
-  return attend(query, memory.slice(2, 0, width), memory.slice(2, width), heads, dropout, {});
+  return attend(query, memory.slice(2, 0, inner), memory.slice(2, inner), heads, dropout, {});
 }
 
 }  // namespace plateforge::ops

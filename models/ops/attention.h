@@ -16,13 +16,13 @@ torch::Tensor linear(torch::nn::LinearImpl& layer, const torch::Tensor& x);
 // gelu, gelu_tanh, silu, relu.
 torch::Tensor activation(const torch::Tensor& x, const std::string& name);
 
-// softmax(q k^T / sqrt(D / heads)) v in each head. `dropout` is that of the weights, 0 at rest.
-// Of tokens that look at each other: queries, keys and values side by side, [N, T, 3 D] -> [N, T,
-// D]. `hidden` is added to the scores [N, heads, T, T] where it is defined.
-torch::Tensor self_attention(const torch::Tensor& tokens, int64_t heads, double dropout,
+// softmax(q k^T / sqrt(W)) v in each head of W channels. `dropout` is that of the weights, 0 at
+// rest. Of tokens that look at each other: queries, keys and values side by side, [N, T, 3 D] ->
+// [N, T, D]. `hidden` is added to the scores [N, D / W, T, T] where it is defined.
+torch::Tensor self_attention(const torch::Tensor& tokens, int64_t width, double dropout,
                              const torch::Tensor& hidden = {});
 // Of queries [N or 1, S, D] that look at keys and values side by side, [N, T, 2 D] -> [N, S, D].
 torch::Tensor cross_attention(const torch::Tensor& query, const torch::Tensor& memory,
-                              int64_t heads, double dropout);
+                              int64_t width, double dropout);
 
 }  // namespace plateforge::ops

@@ -51,6 +51,7 @@ void report(const Request& request, const Measured& measured) {
 }
 
 void eval_reader(const Request& request, const Model& model, torch::Device device) {
+  time_steps(model.config);  // refuses what is no reader
   const auto mix = open_mix(request.spec, model.region, request.crop, /*seed=*/0);
   auto plates = plain_loader(mix, model, request.batch);
   const auto measured = evaluate_reader(

@@ -7,6 +7,7 @@
 #include "configs/yaml.h"
 #include "train/commands/commands.h"
 #include "train/stages.h"
+#include "train/train_sweep.h"
 
 namespace po = boost::program_options;
 namespace fs = std::filesystem;
@@ -18,8 +19,9 @@ namespace {
 constexpr int kExitInterrupted = 130;
 
 struct Request {
-  fs::path config_file, run;
+  fs::path config_file, sweep, run;
   std::vector<std::string> overrides;
+  std::string only;
   bool resume = false;
 };
 
@@ -46,26 +48,9 @@ RunConfig open_run_folder(Request& request) {
   return config;
 }
 
-}  // namespace
-
-int train_command(const Args& args) {
-  Request request;
-  po::options_description options("options");
-  options.add_options()("config", po::value(&request.config_file), "run config (.yaml)")(
-      "set", po::value(&request.overrides)->composing(), "override, section.key=value; repeatable")(
-      "run", po::value(&request.run), "run folder; default runs/<name of the config>")(
-      "resume", po::bool_switch(&request.resume), "go on exactly where --run stopped");
-  po::variables_map values;
-  if (!parse_options(args,
-                     "plateforge train --config F [--set key=value]... [--run DIR] [--resume]",
-                     options, values))
-    return 0;
-  const auto config = open_run_folder(request);
-  log_to_file((request.run / "log.txt").string());
-  std::signal(SIGINT, [](int) { request_interrupt(); });
-  std::signal(SIGTERM, [](int) { request_interrupt(); });
-  const auto again = "plateforge train --run " + request.run.string() + " --resume";
-  switch (train_run(config, request.run, request.resume)) {
+// What the user reads at the end, and the exit code.
+int tell(Outcome outcome, const std::string& again) {
+  switch (outcome) {
     case Outcome::kFinished:
       return 0;
     case Outcome::kOutOfTime:
@@ -76,6 +61,51 @@ int train_command(const Args& args) {
       return kExitInterrupted;
   }
   return 3;
+}
+
+int train_one(Request& request) {
+  const auto config = open_run_folder(request);
+  log_to_file((request.run / "log.txt").string());
+  return tell(train_run(config, request.run, request.resume),
+              "plateforge train --run " + request.run.string() + " --resume");
+}
+
+int train_all(const Request& request) {
+  require(request.config_file.empty() && !request.resume,
+          "--sweep names its config itself and goes on where it stopped: leave out --config and "
+          "--resume");
+  require(!request.run.empty(), "--sweep needs --run DIR, the folder for its runs");
+  const auto cells =
+      sweep_cells(read_train_sweep(request.sweep), split_list(request.only), request.overrides);
+  fs::create_directories(request.run);
+  log_to_file((request.run / "log.txt").string());
+  std::vector<nlohmann::json> results;
+  const auto outcome = run_train_sweep(cells, request.run, results);
+  std::cout << train_sweep_text(results);
+  return tell(outcome, "the same command");
+}
+
+}  // namespace
+
+int train_command(const Args& args) {
+  Request request;
+  po::options_description options("options");
+  options.add_options()("config", po::value(&request.config_file), "run config (.yaml)")(
+      "set", po::value(&request.overrides)->composing(), "override, section.key=value; repeatable")(
+      "run", po::value(&request.run), "run folder; default runs/<name of the config>")(
+      "resume", po::bool_switch(&request.resume), "go on exactly where --run stopped")(
+      "sweep", po::value(&request.sweep),
+      "config of a sweep (configs/maskocr_search.yaml) in place of one run; the same command goes "
+      "on")("only", po::value(&request.only), "cells of the sweep, joined by commas");
+  po::variables_map values;
+  if (!parse_options(args,
+                     "plateforge train --config F [--set key=value]... [--run DIR] [--resume]\n"
+                     "plateforge train --sweep F --run DIR [--only CELL,CELL] [--set key=value]...",
+                     options, values))
+    return 0;
+  std::signal(SIGINT, [](int) { request_interrupt(); });
+  std::signal(SIGTERM, [](int) { request_interrupt(); });
+  return request.sweep.empty() ? train_one(request) : train_all(request);
 }
 
 }  // namespace plateforge

@@ -7,11 +7,52 @@
 
 #include "losses/distillation.h"
 #include "losses/reader.h"
+#include "models/decode/slots.h"
 #include "models/maskocr.h"
 #include "train/character_masks.h"
 #include "train/runtime.h"
 
 namespace plateforge {
+namespace {
+
+constexpr int64_t kTaughtTexts = 4;  // of a plate; what follows is unlikely
+
+struct LikelyTexts {
+  torch::Tensor symbols, lengths, weights;  // as text_distillation_loss() takes them
+};
+
+// The texts of the region that slots [N, C, S] find likeliest, weighed by their probabilities
+// softened by `temperature`. Where there are fewer, the others are empty with weight 0.
+LikelyTexts likeliest_texts(const torch::Tensor& logits, const Region& region, double temperature) {
+  const auto log_probs =
+      logits.to(torch::kFloat).transpose(1, 2).log_softmax(2).cpu().contiguous();  // [N, S, C]
+  const auto plates = log_probs.size(0), slots = log_probs.size(1), classes = log_probs.size(2);
+  LikelyTexts texts{torch::zeros({plates, kTaughtTexts, slots}, torch::kLong),
+                    torch::zeros({plates, kTaughtTexts}, torch::kLong),
+                    torch::full({plates, kTaughtTexts}, -INFINITY)};
+  for (int64_t n = 0; n < plates; ++n) {
+    const LogProbs view{log_probs[n].const_data_ptr<float>(), slots, classes, classes, 1};
+    const auto readings = slots_search(view, region.blank(), kTaughtTexts, &region);
+    for (size_t k = 0; k < readings.size(); ++k) {
+      const auto& symbols = readings[k].symbols;
+      const auto row = static_cast<int64_t>(k), length = static_cast<int64_t>(symbols.size());
+      texts.symbols[n][row].slice(0, 0, length).copy_(torch::tensor(symbols));
+      texts.lengths[n][row] = length;
+      texts.weights[n][row] = readings[k].log_probability / temperature;
+    }
+  }
+  texts.weights = torch::nan_to_num(texts.weights.softmax(1));
+  return texts;
+}
+
+// Pictures at a network's size: the mean of the pixels that one of its pixels covers.
+torch::Tensor fitted(const torch::Tensor& images, at::IntArrayRef size) {
+  if (images.sizes().slice(2) == size) return images;
+  return at::_upsample_bilinear2d_aa(images, size, /*align_corners=*/false)
+      .contiguous(torch::MemoryFormat::ChannelsLast);
+}
+
+}  // namespace
 
 ReaderTask::ReaderTask(Model model, Loader& val, Options options)
     : model_(std::move(model)), val_(val), options_(std::move(options)) {
@@ -38,20 +79,32 @@ torch::Tensor ReaderTask::loss(const Batch& batch) {
   if (options_.slots.mask_characters > 0) return loss_of_hidden(batch);
 
   const auto images = normalize(batch.images);
-  torch::Tensor logits, taught;  // [N, C, T]
+  const auto own = fitted(images, {model_.config.height, model_.config.width});
+  torch::Tensor logits;  // [N, C, T]
   {
     const PrecisionGuard precision(options_.reading.precision, options_.reading.device);
-    logits = model_.network->forward(images);
-    if (options_.teacher) {
-      const torch::NoGradGuard no_grad;
-      taught = options_.teacher->network->forward(images);
-    }
+    logits = model_.network->forward(own);
   }
   const auto loss = reader_loss(model_.config, logits, batch.targets, batch.target_lengths,
                                 model_.region.blank(), options_.slots);
   if (!options_.teacher) return loss;
+  return loss + options_.teacher->weight * teaching_loss(logits, images);
+}
+
+torch::Tensor ReaderTask::teaching_loss(const torch::Tensor& logits,
+                                        const torch::Tensor& images) const {
   const auto& teacher = *options_.teacher;
-  return loss + teacher.weight * distillation_loss(logits, taught, teacher.temperature);
+  torch::Tensor taught;
+  {
+    const torch::NoGradGuard no_grad;
+    const PrecisionGuard precision(options_.reading.precision, options_.reading.device);
+    taught = teacher.network->forward(images);
+  }
+  if (!teacher.teaches_texts) return distillation_loss(logits, taught, teacher.temperature);
+  const auto texts = likeliest_texts(taught, model_.region, teacher.temperature);
+  const auto device = logits.device();
+  return text_distillation_loss(logits, texts.symbols.to(device), texts.lengths.to(device),
+                                texts.weights.to(device), model_.region.blank());
 }
 
 Evaluation ReaderTask::evaluate() {

@@ -13,7 +13,10 @@ namespace plateforge {
 // A network at rest whose outputs are learnt from beside the labels.
 struct Teacher {
   NetworkPtr network;
+  cv::Size size;  // of its input; training pictures have it, the student's are made from them
   double weight = 1, temperature = 2;
+  // Its steps mean something else than the student's: it teaches the texts that it reads.
+  bool teaches_texts = false;
 };
 
 // Trains a reader: logits [N, C, T] against labels, by CTC or slot by slot.
@@ -35,6 +38,7 @@ class ReaderTask : public Task {
 
  private:
   torch::Tensor loss_of_hidden(const Batch& batch);
+  torch::Tensor teaching_loss(const torch::Tensor& logits, const torch::Tensor& images) const;
 
   Model model_;
   Loader& val_;

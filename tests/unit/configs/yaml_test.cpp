@@ -7,6 +7,7 @@
 #include "configs/error.h"
 #include "configs/paths.h"
 #include "configs/prune_sweep.h"
+#include "configs/train_sweep.h"
 
 namespace plateforge {
 namespace {
@@ -132,6 +133,8 @@ TEST(Yaml, EveryShippedConfigIsRead) {
   for (const auto& name : names) {
     if (name == "prune_sweep")
       EXPECT_NO_THROW(read_prune_sweep(name));
+    else if (name == "maskocr_search")
+      EXPECT_NO_THROW(read_train_sweep(name));
     else
       EXPECT_NO_THROW(read_run_config(name)) << name;
   }

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "configs/error.h"
+#include "data/masked_batches.h"
 #include "data/permutation.h"
 #include "data/sampler.h"
 
@@ -234,6 +235,23 @@ TEST(Loader, ABrokenPlateIsAnErrorEveryTime) {
 }
 
 TEST(Loader, NoPlates) { EXPECT_THROW(Loader({}, cn(), {}, {}), Error); }
+
+TEST(MaskedBatches, OrdersFollowFromSeedAndPosition) {
+  const LoaderOptions options{.batch_size = 3, .epoch_samples = 12};
+  const auto maker = [&](uint64_t seed) {
+    return make_masked_batches(make_plate_batches(colours({{9, 1}}), cn(), busy(), options), 24,
+                               seed);
+  };
+  const auto one = maker(5), same = maker(5), other = maker(6);
+  const auto batch = one->make(7);
+  EXPECT_EQ(batch.targets.sizes(), (std::vector<int64_t>{3, 24}));
+  const auto sorted = std::get<0>(batch.targets.sort(1));
+  EXPECT_TRUE(sorted.equal(at::arange(24, at::kLong).expand({3, 24})));
+  EXPECT_TRUE(batch.targets.equal(same->make(7).targets));
+  EXPECT_FALSE(batch.targets.equal(one->make(8).targets));
+  EXPECT_FALSE(batch.targets.equal(other->make(7).targets));
+  EXPECT_FALSE(batch.targets[0].equal(batch.targets[1]));
+}
 
 }  // namespace
 }  // namespace plateforge

@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 #include <torch/types.h>
+#include <torch/utils.h>
 
 #include <cmath>
+
+#include "losses/ctc.h"
 
 namespace plateforge {
 namespace {
@@ -35,6 +38,27 @@ TEST(Distillation, TeachesTheStudentAlone) {
   moved.sub_(step * student.grad());
   EXPECT_LT(distillation_loss(moved, teacher, 3).item<double>(),
             distillation_loss(student, teacher, 3).item<double>());
+}
+
+// Texts of a plate weigh their CTC losses; one text with weight 1 is the label's loss.
+TEST(Distillation, TeachesTextsByTheirWeights) {
+  torch::manual_seed(3);
+  const int64_t blank = 4;
+  auto logits = torch::randn({2, 5, 6}, torch::requires_grad());
+  const auto texts = torch::tensor({{{0, 1, 0}, {2, 0, 0}}, {{3, 1, 2}, {0, 0, 0}}}, torch::kLong);
+  const auto lengths = torch::tensor({{2, 1}, {3, 0}}, torch::kLong);
+  const auto taught = [&](const at::Tensor& weights) {
+    return text_distillation_loss(logits, texts, lengths, weights, blank);
+  };
+  const auto first = torch::tensor({{1.F, 0.F}, {1.F, 0.F}});
+  const auto label = ctc_loss(logits, texts.select(1, 0), lengths.select(1, 0), blank);
+  EXPECT_NEAR(taught(first).item<double>(), label.item<double>(), 1e-5);
+  const auto second = torch::tensor({{0.F, 1.F}, {1.F, 0.F}});
+  const auto both = torch::tensor({{0.5F, 0.5F}, {1.F, 0.F}});
+  EXPECT_NEAR(taught(both).item<double>(),
+              (taught(first).item<double>() + taught(second).item<double>()) / 2, 1e-5);
+  taught(both).backward();
+  EXPECT_TRUE(logits.grad().isfinite().all().item<bool>());
 }
 
 }  // namespace

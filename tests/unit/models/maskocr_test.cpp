@@ -10,6 +10,7 @@
 #include "losses/slots.h"
 #include "models/decode/ctc.h"
 #include "models/graph/execute.h"
+#include "models/graph/passes.h"
 #include "models/graph/trace.h"
 #include "models/mae.h"
 #include "models/model_file.h"
@@ -223,6 +224,29 @@ TEST(MaskOcr, TracesAtAnyBatch) {
       EXPECT_TRUE(execute(graph, {images})[0].allclose(whole, 1e-4, 1e-5));
     }
   }
+}
+
+// At rest the first layer's queries are constants: no keys are made for them, and no node
+// multiplies a constant from the left.
+TEST(MaskOcr, ConstantQueriesBecomeALinearLayer) {
+  const auto config = tiny_maskocr();
+  const auto network = make_network(config, kGoldenClasses, 3);
+  {
+    const torch::NoGradGuard no_grad;
+    for (auto& parameter : network->parameters())
+      parameter.add_(torch::randn_like(parameter) * 0.1);
+  }
+  network->eval();
+  const torch::NoGradGuard no_grad;
+  const auto images = torch::randn({3, 3, 8, 24});
+  auto graph = trace(*network, {-1, 3, 8, 24});
+  const auto before = macs(graph);
+  simplify(graph);
+  EXPECT_LT(macs(graph), before);
+  for (const auto& node : graph.nodes)
+    if (node.as<op::MatMul>())
+      EXPECT_FALSE(graph.tensor(node.inputs[0]).is_constant()) << node.name;
+  EXPECT_TRUE(execute(graph, {images})[0].allclose(network->forward(images), 1e-4, 1e-5));
 }
 
 TEST(MaskOcr, HiddenPatchesAreNotSeen) {

@@ -318,8 +318,8 @@ TEST(Attention, EqualsThePlainComposition) {
       };
       const auto tokens = leaf(keys, 3), query = leaf(queries, 1), memory = leaf(keys, 2);
       const auto both = [&] {
-        return std::vector<Tensor>{self_attention(tokens, heads, 0),
-                                   cross_attention(query, memory, heads, 0)};
+        return std::vector<Tensor>{self_attention(tokens, width, 0),
+                                   cross_attention(query, memory, width, 0)};
       };
       const auto fused = run(both, {tokens, query, memory});
       const PlainOps plain_ops;
@@ -337,7 +337,7 @@ TEST(Attention, DropsWeightsAndTheirGradients) {
   const int64_t heads = 4, width = 8, queries = 50;
   const auto query = torch::randn({40, queries, heads * width}).requires_grad_();
   const auto memory = torch::ones({40, 1, 2 * heads * width}).requires_grad_();
-  const auto result = cross_attention(query, memory, heads, 0.25);
+  const auto result = cross_attention(query, memory, width, 0.25);
   const auto kept = result.detach().gt(0);
   EXPECT_NEAR(kept.to(torch::kFloat).mean().item<double>(), 0.75, 0.02);
   EXPECT_TRUE(result.detach().masked_select(kept).allclose(torch::tensor(4.0F / 3)));

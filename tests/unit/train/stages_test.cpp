@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include "configs/yaml.h"
+#include "models/network.h"
 #include "tests/support/problem.h"
+#include "train/train_sweep.h"
 
 namespace plateforge {
 namespace {
@@ -64,6 +66,29 @@ TEST(Stages, RefuseWhatIsWrong) {
             std::string::npos);
   config.stages[1] = {"second", {"train.stepps=4"}};
   EXPECT_NE(problem_of([&] { stages_of(config, "x"); }).find("unknown key train.stepps"),
+            std::string::npos);
+}
+
+// The public search, whose files give their networks' parameters in millions.
+TEST(TrainSweep, SearchHasTheParametersOfItsTable) {
+  const auto sweep = read_train_sweep("maskocr_search.yaml");
+  EXPECT_EQ(sweep.cells.size(), 14U);
+  for (const auto& [name, millions] : {std::pair{"v1", 27.5},
+                                       {"v2", 32.3},
+                                       {"v5", 57.7},
+                                       {"v6", 57.7},
+                                       {"v7", 57.9},
+                                       {"v9", 81.0},
+                                       {"v15", 50.2},
+                                       {"v18", 42.0}}) {
+    const auto cells = sweep_cells(sweep, {name}, {});
+    ASSERT_EQ(cells.size(), 1U);
+    int64_t parameters = 0;
+    for (const auto& tensor : make_network(cells[0].config.model, 68)->parameters())
+      parameters += tensor.numel();
+    EXPECT_NEAR(static_cast<double>(parameters) / 1e6, millions, 0.06) << name;
+  }
+  EXPECT_NE(problem_of([&] { sweep_cells(sweep, {"v99"}, {}); }).find("no such cell; known: v1 v2"),
             std::string::npos);
 }
 

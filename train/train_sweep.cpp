@@ -1,0 +1,99 @@
+#include "train/train_sweep.h"
+
+#include <torch/types.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "configs/atomic_file.h"
+#include "configs/error.h"
+#include "configs/log.h"
+#include "configs/yaml.h"
+#include "models/model_file.h"
+#include "train/stages.h"
+
+namespace plateforge {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+constexpr const char* kDone = "done";  // in the folder of a cell that has ended
+
+Json result_of(const SweepCell& cell, const fs::path& folder) {
+  std::map<std::string, std::string> metadata;
+  int64_t parameters = 0;
+  for (const auto& [name, tensor] : read_tensors(folder / "model.safetensors", metadata))
+    parameters += tensor.numel();
+  return {{"cell", cell.name},
+          {"parameters", parameters},
+          {"step", std::stoll(metadata.at("step"))},
+          {"validation", Json::parse(metadata.at("validation"))}};
+}
+
+Outcome train_cell(const SweepCell& cell, const fs::path& folder) {
+  const bool begun = fs::exists(folder / "config.yaml");
+  fs::create_directories(folder / "checkpoints");
+  write_file_atomically(folder / "config.yaml", write_run_config(cell.config));
+  const bool resume =
+      begun && (!cell.config.stages.empty() || !fs::is_empty(folder / "checkpoints"));
+  const auto outcome = train_run(cell.config, folder, resume);
+  if (outcome == Outcome::kFinished) write_file_atomically(folder / kDone, "");
+  return outcome;
+}
+
+}  // namespace
+
+std::vector<SweepCell> sweep_cells(const TrainSweepConfig& sweep,
+                                   const std::vector<std::string>& only,
+                                   const std::vector<std::string>& overrides) {
+  std::string known;
+  for (const auto& cell : sweep.cells) known += " " + cell.name;
+  for (const auto& name : only) {
+    const bool exists = std::any_of(sweep.cells.begin(), sweep.cells.end(),
+                                    [&](const auto& cell) { return cell.name == name; });
+    require(exists, "--only ", name, ": there is no such cell; known:", known);
+  }
+  std::vector<SweepCell> cells;
+  for (const auto& cell : sweep.cells) {
+    if (!only.empty() && std::find(only.begin(), only.end(), cell.name) == only.end()) continue;
+    auto all = sweep.set;
+    all.insert(all.end(), cell.set.begin(), cell.set.end());
+    all.insert(all.end(), overrides.begin(), overrides.end());
+    cells.push_back({cell.name, read_run_config(sweep.config, all)});
+  }
+  require(!cells.empty(), "the sweep has no cells");
+  return cells;
+}
+
+Outcome run_train_sweep(const std::vector<SweepCell>& cells, const fs::path& run,
+                        std::vector<Json>& results) {
+  for (const auto& cell : cells) {
+    const auto folder = run / cell.name;
+    if (!fs::exists(folder / kDone)) {
+      log_info("cell " + cell.name);
+      if (const auto outcome = train_cell(cell, folder); outcome != Outcome::kFinished)
+        return outcome;
+    }
+    results.push_back(result_of(cell, folder));
+    write_file_atomically(run / "sweep.json", Json(results).dump(2) + "\n");
+  }
+  return Outcome::kFinished;
+}
+
+std::string train_sweep_text(const std::vector<Json>& results) {
+  std::string table = "cell                parameters    step  exact match      CER       loss\n";
+  for (const auto& result : results) {
+    const auto& measured = result.at("validation");
+    const auto number = [&](const char* key) { return measured.value(key, 0.0); };
+    char row[160];
+    std::snprintf(row, sizeof row, "%-18s %11lld %7lld %12.4f %8.4f %10.4f\n",
+                  result.at("cell").get<std::string>().c_str(),
+                  result.at("parameters").get<long long>(), result.at("step").get<long long>(),
+                  number("exact_match"), number("cer"), number("loss"));
+    table += row;
+  }
+  return table;
+}
+
+}  // namespace plateforge

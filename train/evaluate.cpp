@@ -36,18 +36,24 @@ Loader plain_loader(const Mix& mix, const Model& model, int64_t batch_size) {
   return {mix, model.region, AugmentConfig{.strength = 0, .ops = {}}, options};
 }
 
+torch::Tensor host_log_probs(const torch::Tensor& logits) {
+  return logits.detach().to(torch::kFloat).transpose(1, 2).log_softmax(2).cpu().contiguous();
+}
+
+LogProbs plate_of(const torch::Tensor& log_probs, int64_t n) {
+  return {.data = log_probs[n].const_data_ptr<float>(),
+          .steps = log_probs.size(1),
+          .classes = log_probs.size(2),
+          .stride_t = log_probs.size(2),
+          .stride_c = 1};
+}
+
 std::vector<ReadResult> read_logits(const torch::Tensor& logits, const Model& model,
                                     const std::string& decoder) {
-  const auto log_probs =
-      logits.detach().to(torch::kFloat).transpose(1, 2).log_softmax(2).cpu().contiguous();
-  std::vector<ReadResult> results;  // [N, T, C], one host copy for the whole batch
+  const auto log_probs = host_log_probs(logits);
+  std::vector<ReadResult> results;
   for (int64_t n = 0; n < log_probs.size(0); ++n) {
-    const LogProbs view{.data = log_probs[n].const_data_ptr<float>(),
-                        .steps = log_probs.size(1),
-                        .classes = log_probs.size(2),
-                        .stride_t = log_probs.size(2),
-                        .stride_c = 1};
-    const auto reading = read_one(view, model, decoder);
+    const auto reading = read_one(plate_of(log_probs, n), model, decoder);
     results.push_back({.truth = "",
                        .read = model.region.decode(reading.symbols),
                        .source = "",

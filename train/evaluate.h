@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "data/loader.h"
+#include "models/decode/ctc.h"
 #include "models/model_file.h"
 #include "train/metrics.h"
 
@@ -34,6 +35,11 @@ ReaderEvaluation evaluate_reader(const Model& model, const NextBatch& next,
                                  const ReadOptions& options);
 // Every plate of a loader that does not shuffle.
 ReaderEvaluation evaluate_reader(const Model& model, Loader& plates, const ReadOptions& options);
+
+// Log-probabilities [N, T, C] of logits [N, C, T], in host memory: one copy for a whole batch.
+torch::Tensor host_log_probs(const torch::Tensor& logits);
+// Those of plate n, to be decoded while `log_probs` lives.
+LogProbs plate_of(const torch::Tensor& log_probs, int64_t n);
 
 // Texts of a batch of the model's logits [N, C, T], any device.
 std::vector<ReadResult> read_logits(const torch::Tensor& logits, const Model& model,

@@ -125,10 +125,7 @@ class Sweep {
     config.train.steps = config_.steps;
     config.runtime = runtime_;
     config.prune = pruning(cell);
-    fs::create_directories(folder / "checkpoints");
-    const bool resume = fs::exists(folder / "checkpoints" / "last.safetensors");
-    write_file_atomically(folder / "config.yaml", write_run_config(config));
-    require(train_run(config, folder, resume) == Outcome::kFinished,
+    require(train_or_resume(config, folder) == Outcome::kFinished,
             "the sweep was interrupted in cell ", cell.name(), ": the same command goes on there");
     return load_model(folder / "model.safetensors");
   }

@@ -18,18 +18,6 @@ constexpr const char* kModelFile = "model.safetensors";
 // A stage begins when the one before has ended: its config is the mark of that.
 bool is_begun(const Stage& stage) { return fs::exists(stage.folder / "config.yaml"); }
 
-bool has_checkpoint(const Stage& stage) {
-  const auto folder = stage.folder / "checkpoints";
-  return fs::exists(folder) && !fs::is_empty(folder);
-}
-
-Outcome train_stage(const Stage& stage) {
-  const bool resume = is_begun(stage) && has_checkpoint(stage);
-  fs::create_directories(stage.folder / "checkpoints");
-  write_file_atomically(stage.folder / "config.yaml", write_run_config(stage.config));
-  return train_once(stage.config, stage.folder, resume);
-}
-
 }  // namespace
 
 std::vector<Stage> stages_of(const RunConfig& config, const fs::path& run) {
@@ -60,11 +48,19 @@ Outcome train_run(const RunConfig& config, const fs::path& run, bool resume) {
     if (ended) continue;
     log_info("stage " + std::to_string(i + 1) + " of " + std::to_string(stages.size()) + ": " +
              stage.name);
-    if (const auto outcome = train_stage(stage); outcome != Outcome::kFinished) return outcome;
+    const auto outcome = train_or_resume(stage.config, stage.folder);
+    if (outcome != Outcome::kFinished) return outcome;
   }
   write_file_atomically(run / kModelFile, read_file(stages.back().folder / kModelFile));
   log_info("all stages done; weights: " + (run / kModelFile).string());
   return Outcome::kFinished;
+}
+
+Outcome train_or_resume(const RunConfig& config, const fs::path& run) {
+  const auto checkpoints = run / "checkpoints";
+  fs::create_directories(checkpoints);
+  write_file_atomically(run / "config.yaml", write_run_config(config));
+  return train_run(config, run, /*resume=*/!fs::is_empty(checkpoints));
 }
 
 }  // namespace plateforge

@@ -25,4 +25,8 @@ std::vector<Stage> stages_of(const RunConfig& config, const std::filesystem::pat
 // left. The best weights of the last stage end in run/model.safetensors.
 Outcome train_run(const RunConfig& config, const std::filesystem::path& run, bool resume);
 
+// The same in a folder that is made when it is not there: from the beginning, or on from where an
+// earlier call was left.
+Outcome train_or_resume(const RunConfig& config, const std::filesystem::path& run);
+
 }  // namespace plateforge

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "data/batch.h"
-#include "models/network.h"
+#include "models/model_file.h"
 
 namespace plateforge {
 
@@ -23,14 +23,22 @@ struct Evaluation {
 class Task {
  public:
   virtual ~Task() = default;
-  virtual Network& network() = 0;
+  Network& network() { return *model_.network; }
   // Forward pass and loss of a training batch that already is on the device. Scalar.
   virtual torch::Tensor loss(const Batch& batch) = 0;
   // Measures the network as it is on the validation plates, in eval mode, without gradients.
   virtual Evaluation evaluate() = 0;
-  // Writes the network as it is as a model file.
-  virtual void save(const std::filesystem::path& file,
-                    const std::map<std::string, std::string>& provenance) = 0;
+  // Writes the network as it is as a model file, `provenance` beside what the model brought along.
+  void save(const std::filesystem::path& file,
+            const std::map<std::string, std::string>& provenance) const;
+
+ protected:
+  // The network is moved to the device and its weights to channels_last.
+  Task(Model model, torch::Device device);
+  const Model& model() const { return model_; }
+
+ private:
+  Model model_;
 };
 
 }  // namespace plateforge

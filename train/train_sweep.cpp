@@ -32,12 +32,7 @@ Json result_of(const SweepCell& cell, const fs::path& folder) {
 }
 
 Outcome train_cell(const SweepCell& cell, const fs::path& folder) {
-  const bool begun = fs::exists(folder / "config.yaml");
-  fs::create_directories(folder / "checkpoints");
-  write_file_atomically(folder / "config.yaml", write_run_config(cell.config));
-  const bool resume =
-      begun && (!cell.config.stages.empty() || !fs::is_empty(folder / "checkpoints"));
-  const auto outcome = train_run(cell.config, folder, resume);
+  const auto outcome = train_or_resume(cell.config, folder);
   if (outcome == Outcome::kFinished) write_file_atomically(folder / kDone, "");
   return outcome;
 }

@@ -157,22 +157,29 @@ void multiply(const Matrix& a, const Matrix& b, int64_t rows, int64_t length, Ma
     for (int64_t t = 0; t < length; ++t) out.row(s)[t] = a.row(s)[t] * b.row(s)[t];
 }
 
-// The pieces of one plate and head in the tensors of a call.
+// One plate's and head's rows of a tensor [plates, queries, channels].
+template <class T>
+HeadRows<T> result_rows(T* result, const Sizes& size, int64_t item) {
+  const auto plate = item / size.heads, offset = item % size.heads * size.width;
+  return {result + plate * size.queries * size.channels() + offset, size.channels()};
+}
+
+// The pieces of one plate and head in the tensors of a call. Without a `query` of its own, the
+// memory holds queries, keys and values side by side, else keys and values.
 template <class T>
 struct Views {
   HeadRows<T> query, key, value;
 };
 
 template <class T>
-Views<T> views(T* query, int64_t query_stride, T* memory, int64_t memory_stride, const Sizes& size,
-               int64_t item, bool packed) {
+Views<T> views(T* query, T* memory, const Sizes& size, int64_t item) {
   const auto plate = item / size.heads, offset = item % size.heads * size.width;
-  T* const own = memory + plate * size.keys * memory_stride + offset;
-  const auto first = packed ? size.channels() : 0;  // where the keys begin
-  return {packed ? HeadRows<T>{own, memory_stride}
-                 : HeadRows<T>{query + plate * size.queries * query_stride + offset, query_stride},
-          {own + first, memory_stride},
-          {own + first + size.channels(), memory_stride}};
+  const auto stride = (query ? 2 : 3) * size.channels();
+  T* const own = memory + plate * size.keys * stride + offset;
+  T* const keys = query ? own : own + size.channels();
+  return {query ? result_rows(query, size, item) : HeadRows<T>{own, stride},
+          {keys, stride},
+          {keys + size.channels(), stride}};
 }
 
 Sizes sizes_of(const Tensor& query, const Tensor& memory, int64_t heads) {
@@ -193,33 +200,36 @@ Buffers& buffers() {
   return *own;
 }
 
+// Calls work(item, buffers) for every head of every plate, on all threads.
+template <class Work>
+void for_heads(const Sizes& size, const Work& work) {
+  for_chunks(size.plates * size.heads, [&](int64_t, int64_t begin, int64_t end) {
+    auto& own = buffers();
+    for (int64_t item = begin; item < end; ++item) work(item, own);
+  });
+}
+
 void forward_kernel(const Tensor& query, const Tensor& memory, const Sizes& size, uint64_t seed,
                     const DropRule& rule, Tensor& weights, Tensor& result) {
-  const bool packed = !query.defined();
   with_element_type(memory, [&]<class T>(T*) {
-    for_chunks(size.plates * size.heads, [&](int64_t, int64_t begin, int64_t end) {
-      auto& [rows, scores, flow, factors, out_rows, sums, turned] = buffers();
-      for (int64_t item = begin; item < end; ++item) {
-        const auto in = views<const T>(packed ? nullptr : input<T>(query), size.channels(),
-                                       input<T>(memory), memory.size(2), size, item, packed);
-        load_rows(in.query, size.queries, size.width, rows);
-        load_turned(in.key, size.keys, size.width, turned);
-        product(plain(rows), turned, size.queries, size.width, size.keys, scores);
-        softmax_rows(scores, size.queries, size.keys, size.scale());
-        float* const kept = weights.data_ptr<float>() + item * size.queries * size.keys;
-        for (int64_t s = 0; s < size.queries; ++s)
-          std::copy_n(scores.row(s), size.keys, kept + s * size.keys);
-        if (rule.threshold > 0) {
-          drop_factors(rule, seed, item, size.queries, size.keys, factors);
-          multiply(scores, factors, size.queries, size.keys, scores);
-        }
-        load_rows(in.value, size.keys, size.width, rows);
-        product(plain(scores), rows, size.queries, size.keys, size.width, flow);
-        const auto plate = item / size.heads, offset = item % size.heads * size.width;
-        store_rows(flow, size.queries, size.width, 1,
-                   HeadRows<T>{output<T>(result) + plate * size.queries * size.channels() + offset,
-                               size.channels()});
+    for_heads(size, [&](int64_t item, Buffers& own) {
+      auto& [rows, scores, flow, factors, out_rows, sums, turned] = own;
+      const auto in =
+          views<const T>(query.defined() ? input<T>(query) : nullptr, input<T>(memory), size, item);
+      load_rows(in.query, size.queries, size.width, rows);
+      load_turned(in.key, size.keys, size.width, turned);
+      product(plain(rows), turned, size.queries, size.width, size.keys, scores);
+      softmax_rows(scores, size.queries, size.keys, size.scale());
+      float* const kept = weights.data_ptr<float>() + item * size.queries * size.keys;
+      for (int64_t s = 0; s < size.queries; ++s)
+        std::copy_n(scores.row(s), size.keys, kept + s * size.keys);
+      if (rule.threshold > 0) {
+        drop_factors(rule, seed, item, size.queries, size.keys, factors);
+        multiply(scores, factors, size.queries, size.keys, scores);
       }
+      load_rows(in.value, size.keys, size.width, rows);
+      product(plain(scores), rows, size.queries, size.keys, size.width, flow);
+      store_rows(flow, size.queries, size.width, 1, result_rows(output<T>(result), size, item));
     });
   });
 }
@@ -227,52 +237,46 @@ void forward_kernel(const Tensor& query, const Tensor& memory, const Sizes& size
 void backward_kernel(const Tensor& query, const Tensor& memory, const Sizes& size, uint64_t seed,
                      const DropRule& rule, const Tensor& weights, const Tensor& gradient,
                      Tensor query_gradient, Tensor memory_gradient) {
-  const bool packed = !query.defined();
   with_element_type(memory, [&]<class T>(T*) {
-    for_chunks(size.plates * size.heads, [&](int64_t, int64_t begin, int64_t end) {
-      auto& [rows, scores, flow, factors, out_rows, sums, turned] = buffers();
-      for (int64_t item = begin; item < end; ++item) {
-        const auto in = views<const T>(packed ? nullptr : input<T>(query), size.channels(),
-                                       input<T>(memory), memory.size(2), size, item, packed);
-        const auto out = views<T>(packed ? nullptr : output<T>(query_gradient), size.channels(),
-                                  output<T>(memory_gradient), memory.size(2), size, item, packed);
-        const auto plate = item / size.heads, offset = item % size.heads * size.width;
-        load_rows(
-            HeadRows<const T>{input<T>(gradient) + plate * size.queries * size.channels() + offset,
-                              size.channels()},
-            size.queries, size.width, out_rows);
-        const float* const kept = weights.const_data_ptr<float>() + item * size.queries * size.keys;
-        for (int64_t s = 0; s < size.queries; ++s) {
-          std::copy_n(kept + s * size.keys, size.keys, scores.row(s));
-          std::fill(scores.row(s) + size.keys, scores.row(s) + padded(size.keys), 0.F);
-        }
-        const bool dropped = rule.threshold > 0;
-        if (dropped) drop_factors(rule, seed, item, size.queries, size.keys, factors);
-
-        // of the values: dropped weights^T times the result's gradient
-        if (dropped) multiply(scores, factors, size.queries, size.keys, flow);
-        product(transposed(dropped ? flow : scores), out_rows, size.keys, size.queries, size.width,
-                sums);
-        store_rows(sums, size.keys, size.width, 1, out.value);
-
-        // of the scores
-        load_turned(in.value, size.keys, size.width, turned);
-        product(plain(out_rows), turned, size.queries, size.width, size.keys, flow);
-        if (dropped) multiply(flow, factors, size.queries, size.keys, flow);
-        for (int64_t s = 0; s < size.queries; ++s) {
-          float sum = 0;
-          for (int64_t t = 0; t < size.keys; ++t) sum += flow.row(s)[t] * scores.row(s)[t];
-          for (int64_t t = 0; t < size.keys; ++t)
-            flow.row(s)[t] = scores.row(s)[t] * (flow.row(s)[t] - sum);
-        }
-
-        load_rows(in.key, size.keys, size.width, rows);
-        product(plain(flow), rows, size.queries, size.keys, size.width, sums);
-        store_rows(sums, size.queries, size.width, size.scale(), out.query);
-        load_rows(in.query, size.queries, size.width, rows);
-        product(transposed(flow), rows, size.keys, size.queries, size.width, sums);
-        store_rows(sums, size.keys, size.width, size.scale(), out.key);
+    const bool apart = query.defined();
+    for_heads(size, [&](int64_t item, Buffers& own) {
+      auto& [rows, scores, flow, factors, out_rows, sums, turned] = own;
+      const auto in =
+          views<const T>(apart ? input<T>(query) : nullptr, input<T>(memory), size, item);
+      const auto out = views<T>(apart ? output<T>(query_gradient) : nullptr,
+                                output<T>(memory_gradient), size, item);
+      load_rows(result_rows(input<T>(gradient), size, item), size.queries, size.width, out_rows);
+      const float* const kept = weights.const_data_ptr<float>() + item * size.queries * size.keys;
+      for (int64_t s = 0; s < size.queries; ++s) {
+        std::copy_n(kept + s * size.keys, size.keys, scores.row(s));
+        std::fill(scores.row(s) + size.keys, scores.row(s) + padded(size.keys), 0.F);
       }
+      const bool dropped = rule.threshold > 0;
+      if (dropped) drop_factors(rule, seed, item, size.queries, size.keys, factors);
+
+      // of the values: dropped weights^T times the result's gradient
+      if (dropped) multiply(scores, factors, size.queries, size.keys, flow);
+      product(transposed(dropped ? flow : scores), out_rows, size.keys, size.queries, size.width,
+              sums);
+      store_rows(sums, size.keys, size.width, 1, out.value);
+
+      // of the scores
+      load_turned(in.value, size.keys, size.width, turned);
+      product(plain(out_rows), turned, size.queries, size.width, size.keys, flow);
+      if (dropped) multiply(flow, factors, size.queries, size.keys, flow);
+      for (int64_t s = 0; s < size.queries; ++s) {
+        float sum = 0;
+        for (int64_t t = 0; t < size.keys; ++t) sum += flow.row(s)[t] * scores.row(s)[t];
+        for (int64_t t = 0; t < size.keys; ++t)
+          flow.row(s)[t] = scores.row(s)[t] * (flow.row(s)[t] - sum);
+      }
+
+      load_rows(in.key, size.keys, size.width, rows);
+      product(plain(flow), rows, size.queries, size.keys, size.width, sums);
+      store_rows(sums, size.queries, size.width, size.scale(), out.query);
+      load_rows(in.query, size.queries, size.width, rows);
+      product(transposed(flow), rows, size.keys, size.queries, size.width, sums);
+      store_rows(sums, size.keys, size.width, size.scale(), out.key);
     });
   });
 }

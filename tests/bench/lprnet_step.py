@@ -5,10 +5,7 @@ Written for this purpose: channels_last, channel slice + MaxPool2d, train mode, 
 Prints one JSON object with images per second (fastest and median step) for fp32 and bf16 autocast.
 Run it under the same memory policy; tests/bench/train_step.sh does.
 """
-import argparse
-import json
-import time
-
+import timing
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -50,39 +47,24 @@ class LPRNet(nn.Module):
         return self.head(torch.cat(taps, 1)).mean(2)
 
 
-def measure(precision, batch, rounds):
-    torch.manual_seed(1)
+def make_step(precision, batch, _):
     net = LPRNet().to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.AdamW(net.parameters(), 1e-4, fused=True)
     pixels = torch.randint(0, 256, (batch, 3, 24, 94), dtype=torch.uint8)
     pixels = pixels.contiguous(memory_format=torch.channels_last)
     targets = torch.randint(0, 67, (batch, 7))
     steps, lengths = torch.full((batch,), 18), torch.full((batch,), 7)
-    times = []
-    for index in range(rounds + 2):
-        start = time.perf_counter()
+
+    def step():
         optimizer.zero_grad()
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
             logits = net((pixels.float() - 127.5) / 128)
         log_probs = logits.float().permute(2, 0, 1).log_softmax(2)
         F.ctc_loss(log_probs, targets, steps, lengths, blank=67, zero_infinity=True).backward()
         optimizer.step()
-        if index >= 2:
-            times.append(time.perf_counter() - start)
-    times.sort()
-    return {"images_per_second": batch / times[0],
-            "images_per_second_median": batch / times[len(times) // 2]}
 
-
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=2)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    print(json.dumps({p: measure(p, args.batch, args.rounds) for p in ("fp32", "bf16")}))
+    return step
 
 
 if __name__ == "__main__":
-    main()
+    timing.run(make_step, batch=128)

@@ -6,10 +6,7 @@ Written for this purpose, with all that is known to help: fused qkv, scaled_dot_
 oneDNN products (matmul precision "medium"), only visible strips in the encoder, fused AdamW. Prints
 one JSON object with images per second (fastest and median step). tests/bench/train_step.sh runs it.
 """
-import argparse
-import json
-import time
-
+import timing
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -84,42 +81,26 @@ class Painter(nn.Module):
         return self.pixels(self.norm(self.layers(x))[:, VISIBLE:]), strips[pick, hidden]
 
 
-def measure(task, precision, batch, rounds):
-    torch.manual_seed(1)
+def make_step(precision, batch, task):
+    torch.set_float32_matmul_precision("medium")
     net = (Reader() if task == "reader" else Painter()).train()
     optimizer = torch.optim.AdamW(net.parameters(), 1e-4, fused=True)
     pixels = torch.randint(0, 256, (batch, HEIGHT, WIDTH, 3), dtype=torch.uint8)
     targets = torch.randint(0, 67, (batch * 7,))
     order = torch.rand(batch, TOKENS).argsort(1)
-    times = []
-    for index in range(rounds + 2):
-        start = time.perf_counter()
+    criterion = F.cross_entropy if task == "reader" else F.mse_loss
+
+    def step():
         optimizer.zero_grad()
         strips = ((pixels.float() - 127.5) / 128).view(batch, HEIGHT, TOKENS, STRIP, 3)
         strips = strips.permute(0, 2, 1, 3, 4).reshape(batch, TOKENS, -1)
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
             out, wanted = net.loss(strips, targets if task == "reader" else order)
-        criterion = F.cross_entropy if task == "reader" else F.mse_loss
         criterion(out.float(), wanted).backward()
         optimizer.step()
-        if index >= 2:
-            times.append(time.perf_counter() - start)
-    times.sort()
-    return {"images_per_second": batch / times[0],
-            "images_per_second_median": batch / times[len(times) // 2]}
 
-
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--task", choices=("reader", "mae"), default="reader")
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=2)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    torch.set_float32_matmul_precision("medium")
-    print(json.dumps({p: measure(args.task, p, args.batch, args.rounds) for p in ("fp32", "bf16")}))
+    return step
 
 
 if __name__ == "__main__":
-    main()
+    timing.run(make_step, batch=32, tasks=("reader", "mae"))

@@ -9,16 +9,14 @@
 namespace plateforge {
 
 DetectorTask::DetectorTask(Model model, Loader& val, DetectorOptions options)
-    : model_(std::move(model)), val_(val), options_(std::move(options)) {
-  move_to(*model_.network, options_.device);
-}
+    : Task(std::move(model), options.device), val_(val), options_(std::move(options)) {}
 
 torch::Tensor DetectorTask::loss(const Batch& batch) {
-  const auto& config = model_.config.detector;
+  const auto& config = model().config.detector;
   torch::Tensor output;  // [N, A, K]
   {
     const PrecisionGuard precision(options_.precision, options_.device);
-    output = model_.network->forward(normalize(batch.images));
+    output = network().forward(normalize(batch.images));
   }
   const auto anchors = make_anchors(config, batch.images.size(2), batch.images.size(3));
   return detection_loss(output, batch.targets, batch.target_lengths, anchors, config, options_.loss)
@@ -26,14 +24,7 @@ torch::Tensor DetectorTask::loss(const Batch& batch) {
 }
 
 Evaluation DetectorTask::evaluate() {
-  return describe(evaluate_detector(*model_.network, model_.config, val_, options_));
-}
-
-void DetectorTask::save(const std::filesystem::path& file,
-                        const std::map<std::string, std::string>& provenance) {
-  Model out = model_;
-  for (const auto& [key, value] : provenance) out.provenance[key] = value;
-  save_model(out, file);
+  return describe(evaluate_detector(network(), model().config, val_, options_));
 }
 
 Evaluation describe(const DetectionEvaluation& measured) {

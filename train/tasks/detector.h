@@ -1,7 +1,6 @@
 #pragma once
 
 #include "data/loader.h"
-#include "models/model_file.h"
 #include "train/evaluate_detector.h"
 #include "train/task.h"
 
@@ -10,18 +9,13 @@ namespace plateforge {
 // Trains a plate detector: boxes, scores and corners of all plates of a frame in one summed loss.
 class DetectorTask : public Task {
  public:
-  // `val` gives frames and does not shuffle; options.loss is what is trained. The network is moved
-  // to the device and to channels_last.
+  // `val` gives frames and does not shuffle; options.loss is what is trained.
   DetectorTask(Model model, Loader& val, DetectorOptions options);
 
-  Network& network() override { return *model_.network; }
   torch::Tensor loss(const Batch& batch) override;
   Evaluation evaluate() override;
-  void save(const std::filesystem::path& file,
-            const std::map<std::string, std::string>& provenance) override;
 
  private:
-  Model model_;
   Loader& val_;
   DetectorOptions options_;
 };

@@ -36,9 +36,7 @@ cv::Mat sheet(const std::vector<Tensor>& columns) {
 }  // namespace
 
 MaeTask::MaeTask(Model model, Loader& val, Options options)
-    : model_(std::move(model)), val_(val), options_(std::move(options)) {
-  move_to(*model_.network, options_.device);
-}
+    : Task(std::move(model), options.device), val_(val), options_(std::move(options)) {}
 
 Tensor MaeTask::loss(const Batch& batch) {
   MaskedAutoencoder::Painting painting;
@@ -47,12 +45,12 @@ Tensor MaeTask::loss(const Batch& batch) {
     painting = autoencoder().paint(normalize(batch.images), batch.targets);
   }
   return masked_pixel_loss(painting.painted, painting.wanted, painting.features, painting.aligned,
-                           model_.config.mae.alignment);
+                           model().config.mae.alignment);
 }
 
 Evaluation MaeTask::evaluate() {
   const torch::NoGradGuard no_grad;
-  const EvalMode eval_mode(*model_.network);
+  const EvalMode eval_mode(network());
   double sum = 0;
   int64_t plates = 0;
   Evaluation evaluation;
@@ -76,13 +74,6 @@ Evaluation MaeTask::evaluate() {
        << plates << " plates";
   evaluation.line = line.str();
   return evaluation;
-}
-
-void MaeTask::save(const std::filesystem::path& file,
-                   const std::map<std::string, std::string>& provenance) {
-  Model out = model_;
-  for (const auto& [key, value] : provenance) out.provenance[key] = value;
-  save_model(out, file);
 }
 
 }  // namespace plateforge

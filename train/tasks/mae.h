@@ -2,7 +2,6 @@
 
 #include "data/loader.h"
 #include "models/mae.h"
-#include "models/model_file.h"
 #include "train/task.h"
 
 namespace plateforge {
@@ -15,20 +14,16 @@ class MaeTask : public Task {
     torch::Device device = torch::kCPU;
   };
   // `val` does not shuffle; its batches are those of make_masked_batches(). The network is a
-  // MaskedAutoencoder and is moved to the device.
+  // MaskedAutoencoder.
   MaeTask(Model model, Loader& val, Options options);
 
-  Network& network() override { return *model_.network; }
   torch::Tensor loss(const Batch& batch) override;
   // With a picture of some plates: whole, masked and painted.
   Evaluation evaluate() override;
-  void save(const std::filesystem::path& file,
-            const std::map<std::string, std::string>& provenance) override;
 
  private:
-  MaskedAutoencoder& autoencoder() { return dynamic_cast<MaskedAutoencoder&>(*model_.network); }
+  MaskedAutoencoder& autoencoder() { return dynamic_cast<MaskedAutoencoder&>(network()); }
 
-  Model model_;
   Loader& val_;
   Options options_;
 };

@@ -24,15 +24,14 @@ struct LikelyTexts {
 // The texts of the region that slots [N, C, S] find likeliest, weighed by their probabilities
 // softened by `temperature`. Where there are fewer, the others are empty with weight 0.
 LikelyTexts likeliest_texts(const torch::Tensor& logits, const Region& region, double temperature) {
-  const auto log_probs =
-      logits.to(torch::kFloat).transpose(1, 2).log_softmax(2).cpu().contiguous();  // [N, S, C]
-  const auto plates = log_probs.size(0), slots = log_probs.size(1), classes = log_probs.size(2);
+  const auto log_probs = host_log_probs(logits);  // [N, S, C]
+  const auto plates = log_probs.size(0), slots = log_probs.size(1);
   LikelyTexts texts{torch::zeros({plates, kTaughtTexts, slots}, torch::kLong),
                     torch::zeros({plates, kTaughtTexts}, torch::kLong),
                     torch::full({plates, kTaughtTexts}, -INFINITY)};
   for (int64_t n = 0; n < plates; ++n) {
-    const LogProbs view{log_probs[n].const_data_ptr<float>(), slots, classes, classes, 1};
-    const auto readings = slots_search(view, region.blank(), kTaughtTexts, &region);
+    const auto readings =
+        slots_search(plate_of(log_probs, n), region.blank(), kTaughtTexts, &region);
     for (size_t k = 0; k < readings.size(); ++k) {
       const auto& symbols = readings[k].symbols;
       const auto row = static_cast<int64_t>(k), length = static_cast<int64_t>(symbols.size());
@@ -55,38 +54,36 @@ torch::Tensor fitted(const torch::Tensor& images, at::IntArrayRef size) {
 }  // namespace
 
 ReaderTask::ReaderTask(Model model, Loader& val, Options options)
-    : model_(std::move(model)), val_(val), options_(std::move(options)) {
-  move_to(*model_.network, options_.reading.device);
-}
+    : Task(std::move(model), options.reading.device), val_(val), options_(std::move(options)) {}
 
 // The language stage: characters are told from the others alone.
 torch::Tensor ReaderTask::loss_of_hidden(const Batch& batch) {
-  auto& reader = dynamic_cast<MaskOcr&>(*model_.network);
+  auto& reader = dynamic_cast<MaskOcr&>(network());
   const auto masks =
-      draw_character_masks(batch.texts, model_.region, patch_grid(model_.config),
-                           time_steps(model_.config), options_.slots.mask_characters);
+      draw_character_masks(batch.texts, model().region, patch_grid(model().config),
+                           time_steps(model().config), options_.slots.mask_characters);
   const auto device = options_.reading.device;
   torch::Tensor logits;
   {
     const PrecisionGuard precision(options_.reading.precision, device);
     logits = reader.forward_hiding(normalize(batch.images), masks.hidden.to(device));
   }
-  return reader_loss(model_.config, logits, batch.targets, batch.target_lengths,
-                     model_.region.blank(), options_.slots, masks.taught.to(device));
+  return reader_loss(model().config, logits, batch.targets, batch.target_lengths,
+                     model().region.blank(), options_.slots, masks.taught.to(device));
 }
 
 torch::Tensor ReaderTask::loss(const Batch& batch) {
   if (options_.slots.mask_characters > 0) return loss_of_hidden(batch);
 
   const auto images = normalize(batch.images);
-  const auto own = fitted(images, {model_.config.height, model_.config.width});
+  const auto own = fitted(images, {model().config.height, model().config.width});
   torch::Tensor logits;  // [N, C, T]
   {
     const PrecisionGuard precision(options_.reading.precision, options_.reading.device);
-    logits = model_.network->forward(own);
+    logits = network().forward(own);
   }
-  const auto loss = reader_loss(model_.config, logits, batch.targets, batch.target_lengths,
-                                model_.region.blank(), options_.slots);
+  const auto loss = reader_loss(model().config, logits, batch.targets, batch.target_lengths,
+                                model().region.blank(), options_.slots);
   if (!options_.teacher) return loss;
   return loss + options_.teacher->weight * teaching_loss(logits, images);
 }
@@ -101,14 +98,14 @@ torch::Tensor ReaderTask::teaching_loss(const torch::Tensor& logits,
     taught = teacher.network->forward(images);
   }
   if (!teacher.teaches_texts) return distillation_loss(logits, taught, teacher.temperature);
-  const auto texts = likeliest_texts(taught, model_.region, teacher.temperature);
+  const auto texts = likeliest_texts(taught, model().region, teacher.temperature);
   const auto device = logits.device();
   return text_distillation_loss(logits, texts.symbols.to(device), texts.lengths.to(device),
-                                texts.weights.to(device), model_.region.blank());
+                                texts.weights.to(device), model().region.blank());
 }
 
 Evaluation ReaderTask::evaluate() {
-  const auto measured = evaluate_reader(model_, val_, options_.reading);
+  const auto measured = evaluate_reader(model(), val_, options_.reading);
   Evaluation evaluation{.json = measured.metrics.to_json(), .line = {}};
   evaluation.json["loss"] = measured.loss;
   std::ostringstream line;
@@ -119,13 +116,6 @@ Evaluation ReaderTask::evaluate() {
        << measured.metrics.samples() << " plates";
   evaluation.line = line.str();
   return evaluation;
-}
-
-void ReaderTask::save(const std::filesystem::path& file,
-                      const std::map<std::string, std::string>& provenance) {
-  Model out = model_;
-  for (const auto& [key, value] : provenance) out.provenance[key] = value;
-  save_model(out, file);
 }
 
 }  // namespace plateforge

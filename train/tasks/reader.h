@@ -4,7 +4,6 @@
 
 #include "configs/run_config.h"
 #include "data/loader.h"
-#include "models/model_file.h"
 #include "train/evaluate.h"
 #include "train/task.h"
 
@@ -27,20 +26,16 @@ class ReaderTask : public Task {
     SlotLossConfig slots = {};
     std::optional<Teacher> teacher = std::nullopt;
   };
-  // `val` does not shuffle. The network is moved to the device and to channels_last.
+  // `val` does not shuffle.
   ReaderTask(Model model, Loader& val, Options options);
 
-  Network& network() override { return *model_.network; }
   torch::Tensor loss(const Batch& batch) override;
   Evaluation evaluate() override;
-  void save(const std::filesystem::path& file,
-            const std::map<std::string, std::string>& provenance) override;
 
  private:
   torch::Tensor loss_of_hidden(const Batch& batch);
   torch::Tensor teaching_loss(const torch::Tensor& logits, const torch::Tensor& images) const;
 
-  Model model_;
   Loader& val_;
   Options options_;
 };

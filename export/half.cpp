@@ -12,14 +12,9 @@ namespace {
 
 using torch::ScalarType;
 
-const std::set<std::string> kStayFloat = {"BatchNormalization",
-                                          "Div",
-                                          "GlobalAveragePool",
-                                          "LogSoftmax",
-                                          "Mul",
-                                          "ReduceMean",
-                                          "Softmax",
-                                          "Sqrt"};
+const std::set<std::string> kStayFloat = {"BatchNormalization", "Div",        "GlobalAveragePool",
+                                          "LayerNormalization", "LogSoftmax", "Mul",
+                                          "ReduceMean",         "Softmax",    "Sqrt"};
 const std::set<std::string> kKeepType = {"Concat", "Identity", "Reshape", "Slice", "Transpose"};
 
 class HalfPass {

@@ -88,6 +88,12 @@ Tensor batch_normalization(const Call& call) {
                            call.get<float>("epsilon", 1e-5F), false);
 }
 
+Tensor layer_normalization(const Call& call) {
+  require(call.get<int64_t>("axis", -1) == -1, "only the last axis is known");
+  return torch::layer_norm(call[0], {call[0].size(-1)}, call[1], call.optional(2),
+                           call.get<float>("epsilon", 1e-5F));
+}
+
 Tensor max_pool(const Call& call) {
   return torch::max_pool2d(padded(call[0], call, -std::numeric_limits<double>::infinity()),
                            call.list("kernel_shape", {}), call.list("strides", {1, 1}));
@@ -252,6 +258,7 @@ const std::map<std::string, Operator>& operators() {
          return in[0].mean({2, 3}, true);
        }},
       {"Identity", [](const Call& in) { return in[0]; }},
+      {"LayerNormalization", layer_normalization},
       {"LogSoftmax", [](const Call& in) { return in[0].log_softmax(in.get<int64_t>("axis", -1)); }},
       {"MatMul", [](const Call& in) { return torch::matmul(in[0], in[1]); }},
       {"MatMulInteger", matmul_integer},

@@ -8,6 +8,7 @@
 #include "export/fingerprint.h"
 #include "export/half.h"
 #include "export/norm_folding.h"
+#include "export/norm_operator.h"
 #include "export/onnx_writer.h"
 #include "export/open_size.h"
 #include "export/portable.h"
@@ -64,10 +65,11 @@ OnnxModel to_onnx(Graph graph, const Profile& profile, int64_t opset,
   simplify(graph);
   check_fits(natural_profile(graph), profile);
   line_up_slices(graph);
-  fold_norm_affines(graph);
-  if (profile.portable) spell_portably(graph);
+  if (!profile.norm_operators) fold_norm_affines(graph);
+  if (profile.portable && !profile.norm_operators) spell_portably(graph);
   if (profile.arranged) arrange_quantizers(graph), spell_average_pools(graph);
   auto model = emit(std::move(graph), outputs, opset, profile.spelling);
+  if (profile.norm_operators) write_norm_operators(model);
   if (profile.half) to_half(model);
   model.producer_name = "plateforge";
   model.producer_version = PLATEFORGE_VERSION;
@@ -113,7 +115,9 @@ OnnxModel make_onnx(const Model& model, const Profile& profile, const ExportOpti
     graph = with_outputs(std::move(graph), model.config, options.form);
     outputs = output_names(model.config.detector, options.form);
   }
-  auto onnx = to_onnx(std::move(graph), profile, options.opset,
+  auto spelled = profile;
+  spelled.norm_operators = options.norm_operators;
+  auto onnx = to_onnx(std::move(graph), spelled, options.opset,
                       onnx_metadata(model, profile.name, options.form), outputs);
   if (options.any_size) open_size(onnx, model.config, options.form);
   onnx.metadata[kFingerprintKey] = fingerprint(onnx);

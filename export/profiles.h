@@ -11,8 +11,8 @@ namespace plateforge {
 struct ParityBounds {
   double logit_difference = 0;           // largest |logit - LibTorch logit|; detectors: pixels
   double relative_logit_difference = 0;  // the same as a share of the largest |logit|; either holds
-  double different_texts = 0;   // share of plates that read, or frames that find, otherwise
-  double moved_box = 1;         // pixels by which a box that is still the same may move
+  double different_texts = 0;  // share of plates that read, or frames that find, otherwise
+  double moved_box = 1;        // pixels by which a box that is still the same may move
   // Of a detector's anchors with a lower score in both answers only the scores are compared: where
   // no plate is, a box means nothing, and coarse arithmetic moves it far. 0 compares all.
   double least_score = 0;
@@ -25,8 +25,10 @@ struct Profile {
   std::vector<std::string> runtimes;  // that it is made for
   std::string holds;                  // what natural_profile() says of the graphs it takes
   bool portable = false;              // spelled for OpenCV 4.6 too
-  bool arranged = false;              // quantisers arranged for integer kernels
-  bool half = false;                  // weights and arithmetic in 16-bit floats
+  // LayerNorms as one operation, which opset 17 brought and OpenCV 4.6 lacks, instead of its steps.
+  bool norm_operators = false;
+  bool arranged = false;  // quantisers arranged for integer kernels
+  bool half = false;      // weights and arithmetic in 16-bit floats
   QuantizedSpelling spelling = {};
   ParityBounds bounds = {};
 };

@@ -15,6 +15,7 @@
 #include "models/graph/trace.h"
 #include "models/model_file.h"
 #include "tests/support/detectors.h"
+#include "tests/support/maskocr.h"
 #include "tests/support/min_max.h"
 #include "tests/support/small_nets.h"
 
@@ -32,6 +33,12 @@ struct Case {
 NetworkPtr lprnet(const ModelConfig& config) { return make_network(config, 68); }
 
 NetworkPtr detector(const char* name) { return make_network(small_detectors().at(name), 0, 9); }
+
+NetworkPtr maskocr(const char* head) {
+  auto config = tiny_maskocr();
+  config.maskocr.head = head;
+  return make_network(config, 9);
+}
 
 ModelConfig narrow() {
   ModelConfig config;
@@ -52,6 +59,8 @@ std::vector<Case> cases() {
           {"odd-channels", std::make_shared<ContextCnn>(7), 13, 21},
           {"odd-everything", std::make_shared<ContextCnn>(5), 9, 19},
           {"plain", std::make_shared<PlainCnn>(), 12, 20},
+          {"maskocr-slots", maskocr("slots"), 8, 24},
+          {"maskocr-ctc", maskocr("ctc"), 8, 24},
           {"detector-mnv4", detector("mnv4"), 64, 96, true},
           {"detector-hybrid", detector("hybrid"), 51, 75, true},
           {"detector-500m", detector("500m"), 64, 64, true}};
@@ -61,12 +70,17 @@ std::vector<Case> cases() {
 struct Form {
   std::string profile;
   int64_t batch = 1, declared = 1, opset = 13;
+  bool norm_operators = false;
 };
 
 std::vector<Form> forms(const Case& item) {
   // Runtimes compile a detector for seconds.
   if (item.name == "detector-mnv4") return {{"fp32", 2, -1}};
   if (item.deep) return {{"fp32", 1, 1, item.name == "detector-hybrid" ? 18 : 13}};
+  if (item.name.starts_with("maskocr"))
+    return {{"fp32", 3, 3},           {"fp32", 2, -1},       {"fp32", 2, -1, 18, true},
+            {"fp16", 2, 2, 18, true}, {"int8-u8", 2, -1},    {"int8-u8", 2, -1, 18, true},
+            {"int8-dynamic", 1, 1},   {"int8-weights", 1, 1}};
   return {{"fp32", 1, 1},         {"fp32", 3, 3},     {"fp32", 2, -1},      {"fp16", 1, 1},
           {"int8-u8", 1, 1},      {"int8-u8", 2, -1}, {"int8-s8", 1, 1},    {"int8-dynamic", 1, 1},
           {"int8-weights", 1, 1}, {"fp32", 1, 1, 18}, {"int8-u8", 1, 1, 21}};
@@ -75,11 +89,13 @@ std::vector<Form> forms(const Case& item) {
 void write_case(const Case& item, const Form& form, const std::filesystem::path& folder) {
   const auto images = torch::randn({form.batch, 3, item.height, item.width});
   auto network = item.network;
-  const auto& profile = find_profile(form.profile);
+  auto profile = find_profile(form.profile);
+  profile.norm_operators = form.norm_operators;
   if (profile.holds != "fp32") network = quantize_min_max(*network, images, profile.name);
   const auto name = item.name + "-" + form.profile + (form.declared < 0 ? "-open" : "-batch") +
                     std::to_string(form.batch) +
-                    (form.opset > 13 ? "-opset" + std::to_string(form.opset) : "");
+                    (form.opset > 13 ? "-opset" + std::to_string(form.opset) : "") +
+                    (form.norm_operators ? "-norms" : "");
   const auto onnx = to_onnx(trace(*network, {form.declared, 3, item.height, item.width}), profile,
                             form.opset, {{"blank", "67"}, {"profile", profile.name}});
   write_file_atomically(folder / (name + ".onnx"), encode_onnx(onnx));

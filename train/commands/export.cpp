@@ -55,8 +55,8 @@ size_t print_forecast(std::ostream& out, const Profile& profile, const LintRepor
 }  // namespace
 
 int export_command(const Args& args) {
-  std::string model_file, out, profile_list, bundle_list, sample_spec, json, outputs = "decoded",
-                                                                             size = "static";
+  std::string model_file, out, profile_list, bundle_list, sample_spec, json,
+      outputs = "decoded", size = "static", norms = "steps";
   bool strict = false;
   ExportOptions exporting;
   po::options_description options("options");
@@ -74,6 +74,10 @@ int export_command(const Args& args) {
       "size", po::value(&size)->default_value(size),
       "static, or dynamic: a detector for any multiple of its coarsest stride")(
       "opset", po::value(&exporting.opset)->default_value(exporting.opset), "13 to 21")(
+      "layer-norm", po::value(&norms)->default_value(norms),
+      "steps (arithmetic that every runtime knows) or operator (LayerNormalization: --opset 17, "
+      "not "
+      "for OpenCV 4.6)")(
       "bundle", po::value(&bundle_list),
       "runtimes, joined by , (opencv openvino ort tensorrt tvm): a folder beside the file with "
       "what it takes and gives, a sample with its outputs, a script that proves a port")(
@@ -92,6 +96,9 @@ int export_command(const Args& args) {
   require(size == "static" || size == "dynamic", "--size ", size,
           " is unknown; known: static dynamic");
   exporting.any_size = size == "dynamic";
+  require(norms == "steps" || norms == "operator", "--layer-norm ", norms,
+          " is unknown; known: steps operator");
+  exporting.norm_operators = norms == "operator";
   const auto names = values.count("profile") ? split_list(profile_list)
                                              : std::vector<std::string>{natural_profile(model)};
   require(!names.empty(), "--profile names nothing");

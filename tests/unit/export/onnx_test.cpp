@@ -10,6 +10,7 @@
 #include "export/onnx_writer.h"
 #include "models/graph/trace.h"
 #include "tests/support/detectors.h"
+#include "tests/support/maskocr.h"
 #include "tests/support/problem.h"
 #include "tests/support/small_nets.h"
 
@@ -170,6 +171,33 @@ TEST(Onnx, OpsetOutsideTheTableIsOneError) {
   const auto graph = trace(network, {1, 3, 8, 8});
   EXPECT_THROW(to_onnx(graph, find_profile("fp32"), 9, {}), Error);
   EXPECT_THROW(to_onnx(graph, find_profile("fp32"), 22, {}), Error);
+}
+
+TEST(Onnx, LayerNormsAreWrittenAsOperators) {
+  const torch::NoGradGuard no_grad;
+  auto config = tiny_maskocr();
+  const auto network = make_network(config, 9);
+  randomize(*network, 3);
+  network->eval();
+  auto profile = find_profile("fp32");
+  profile.norm_operators = true;
+  const auto graph = trace(*network, {-1, 3, config.height, config.width});
+  for (const int64_t opset : {17, 18}) {
+    const auto file = decode_onnx(encode_onnx(to_onnx(graph, profile, opset, {})), "file");
+    const auto count = [&](const std::string& type) {
+      return std::count_if(file.nodes.begin(), file.nodes.end(),
+                           [&](const auto& node) { return node.op_type == type; });
+    };
+    // Two of the patches, one behind each of the encoder and the decoder; two and three of a layer.
+    EXPECT_EQ(count("LayerNormalization"), 2 + 2 + 2 * 2 + 2 * 3);
+    EXPECT_EQ(count("ReduceMean"), 0);
+    const auto images = torch::randn({3, 3, config.height, config.width});
+    const auto wanted = network->forward(images);
+    const auto got = OnnxInterpreter(file, "file").run(images).at(0);
+    EXPECT_LT((got - wanted).abs().max().item<float>(), 1e-5F * wanted.abs().max().item<float>());
+  }
+  const auto text = problem_of([&] { to_onnx(graph, profile, 13, {}); });
+  EXPECT_NE(text.find("--opset 17"), std::string::npos) << text;
 }
 
 }  // namespace

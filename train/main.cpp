@@ -26,6 +26,7 @@ constexpr Command kCommands[] = {
     {"train", train_command, "train or fine-tune; --resume goes on exactly where it stopped"},
     {"lr-find", lr_find_command, "learning-rate range test with a plot"},
     {"eval", eval_command, "read labelled plates and report metrics with 95 % intervals"},
+    {"predict", predict_command, "find and read plates in pictures, folders, videos and cameras"},
     {"prune", prune_command,
      "make weights zero, layer by layer; from a model file to a model file"},
     {"quantize", quantize_command, "int8: from a model file and plates to a quantised model file"},

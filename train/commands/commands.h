@@ -21,6 +21,7 @@ int eval_command(const Args& args);
 int export_command(const Args& args);
 int import_command(const Args& args);
 int lr_find_command(const Args& args);
+int predict_command(const Args& args);
 int prune_command(const Args& args);
 int quantize_command(const Args& args);
 int shrink_command(const Args& args);  // prune --structured

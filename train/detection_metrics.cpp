@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <filesystem>
 #include <limits>
 
 #include "configs/error.h"
@@ -13,14 +12,6 @@ namespace {
 
 constexpr double kGoodCorners = 6;  // percent of the plate's height
 constexpr double kFalsePositives[] = {0.01, 0.1, 1};
-
-// Pictures of CCPD's test subsets, 2019 release.
-const std::map<std::string, int64_t>& official_sizes() {
-  static const std::map<std::string, int64_t> sizes = {{"blur", 20611},   {"challenge", 50003},
-                                                       {"db", 10132},     {"fn", 20967},
-                                                       {"rotate", 10053}, {"tilt", 30216}};
-  return sizes;
-}
 
 double distance(const Point& a, const Point& b) {
   return std::hypot(double{a.x} - b.x, double{a.y} - b.y);
@@ -38,10 +29,6 @@ double quantile(const std::vector<double>& sorted, double share) {
   const auto low = static_cast<size_t>(place);
   const size_t high = std::min(low + 1, sorted.size() - 1);
   return sorted[low] + (place - static_cast<double>(low)) * (sorted[high] - sorted[low]);
-}
-
-std::string subset_of(const std::string& source) {
-  return std::filesystem::path(source).parent_path().filename().string();
 }
 
 std::string row(const std::string& name, const char* format, double value) {
@@ -66,8 +53,7 @@ void DetectionMetrics::add(FrameResult frame) {
     bool hit = false;
     for (const TruePlate& plate : frame.plates)
       hit = hit || (!plate.ignore && !found.empty() && iou(found.front().box, plate.box) > 0.7);
-    iou70_.add(hit);
-    per_subset_[subset_of(frame.source)].add(hit);
+    iou70_.add(frame.source, hit);
   }
 
   std::erase_if(found, [&](const Detection& detection) { return detection.score < threshold_; });
@@ -125,34 +111,6 @@ std::optional<DetectionMetrics::CornerError> DetectionMetrics::corner_error() co
   return error;
 }
 
-std::map<std::string, std::pair<Proportion, int64_t>> DetectionMetrics::official_subsets() const {
-  std::map<std::string, std::pair<Proportion, int64_t>> subsets;
-  for (const auto& [folder, share] : per_subset_) {
-    const auto name = folder.starts_with("ccpd_") ? folder.substr(5) : folder;
-    const auto size = official_sizes().find(name);
-    if (size == official_sizes().end()) continue;
-    auto& [hits, weight] = subsets[name];
-    hits.hits += share.hits, hits.total += share.total;
-    weight = size->second;
-  }
-  return subsets;
-}
-
-std::optional<std::pair<double, std::pair<double, double>>> DetectionMetrics::pooled() const {
-  const auto subsets = official_subsets();
-  if (subsets.size() < 2) return std::nullopt;
-  double all = 0, mean = 0, below = 0, above = 0;
-  for (const auto& [name, subset] : subsets) all += static_cast<double>(subset.second);
-  for (const auto& [name, subset] : subsets) {
-    const double weight = static_cast<double>(subset.second) / all, value = subset.first.value();
-    const auto [low, high] = subset.first.interval95();
-    mean += weight * value;
-    below += weight * weight * (value - low) * (value - low);
-    above += weight * weight * (high - value) * (high - value);
-  }
-  return {{mean, {mean - std::sqrt(below), mean + std::sqrt(above)}}};
-}
-
 double DetectionMetrics::value(const std::string& name) const {
   if (name == "iou70") return iou70_.value();
   if (name == "ap50") return ap50();
@@ -177,7 +135,6 @@ nlohmann::json DetectionMetrics::to_json() const {
                          {"plates", recall_.total},
                          {"empty_frames", empty_frames_.total},
                          {"score_threshold", threshold_},
-                         {"iou70", iou70_.value()},
                          {"ap50", ap50()},
                          {"ap75", ap75()},
                          {"ap50_95", ap50_95()},
@@ -186,11 +143,9 @@ nlohmann::json DetectionMetrics::to_json() const {
                          {"f1", f1()},
                          {"corner_accuracy", corner_accuracy_.value()},
                          {"corner_error", nullptr},
-                         {"false_positives_per_empty_frame", nullptr},
-                         {"pooled", nullptr}};
+                         {"false_positives_per_empty_frame", nullptr}};
   auto& intervals = json["interval95"];
-  intervals = {{"iou70", interval_json(iou70_.interval95())},
-               {"precision", interval_json(precision_.interval95())},
+  intervals = {{"precision", interval_json(precision_.interval95())},
                {"recall", interval_json(recall_.interval95())},
                {"corner_accuracy", interval_json(corner_accuracy_.interval95())}};
   if (const auto error = corner_error()) {
@@ -211,29 +166,14 @@ nlohmann::json DetectionMetrics::to_json() const {
     entry["false_positives_per_frame"] = allowed;
     json["recall_at_fppi"].push_back(entry);
   }
-  json["per_subset"] = nlohmann::json::object();
-  if (per_subset_.size() > 1) {
-    for (const auto& [name, share] : per_subset_)
-      json["per_subset"][name] = share_json("iou70", share);
-  }
-  if (const auto all = pooled()) {
-    json["pooled"] = {{"iou70", all->first},
-                      {"interval95", interval_json(all->second)},
-                      {"subsets", nlohmann::json::array()}};
-    for (const auto& [name, ignored] : official_subsets())
-      json["pooled"]["subsets"].push_back(name);
-  }
+  iou70_.add_to(json, "iou70");
   return json;
 }
 
 std::string DetectionMetrics::to_text() const {
   std::string text = row("frames", "%.0f", static_cast<double>(frames_)) +
                      row("plates", "%.0f", static_cast<double>(recall_.total));
-  text += percent_line("best box, IoU > 0.7", iou70_);
-  if (per_subset_.size() > 1)
-    for (const auto& [name, share] : per_subset_) text += percent_line("  " + name, share);
-  if (const auto all = pooled())
-    text += percent_line("  pooled by official sizes", all->first, all->second);
+  text += iou70_.to_text("best box, IoU > 0.7");
   text +=
       row("AP50", "%.4f", ap50()) + row("AP75", "%.4f", ap75()) + row("AP50-95", "%.4f", ap50_95());
   char limit[32];

@@ -10,7 +10,7 @@
 
 #include "models/decode/boxes.h"
 #include "train/average_precision.h"
-#include "train/metrics.h"
+#include "train/subset_shares.h"
 
 namespace plateforge {
 
@@ -37,12 +37,9 @@ struct FrameResult {
 //   false_positives_per_empty_frame   detections at the threshold in frames that hold no plate, not
 //                even an ignored one, per such frame
 //   recall_at_fppi   recall where false positives per frame reach 0.01, 0.1 and 1
-//   per_subset   iou70 by folder, where there are several
-//   pooled       mean of iou70 over CCPD's test subsets (folders db, blur, fn, rotate, tilt and
-//                challenge, with or without "ccpd_"), weighted by their official sizes as the
-//                dataset's authors do (2019 release), where there are at least two of them
-// Shares come with Wilson's 95 % interval; pooled with Newcombe's square-and-add of the subsets'
-// Wilson limits; the mean corner error with the normal interval of a mean.
+//   per_subset, pooled, subset_mean   of iou70, see SubsetShares
+// Shares come with Wilson's 95 % interval; the mean corner error with the normal interval of a
+// mean.
 class DetectionMetrics {
  public:
   explicit DetectionMetrics(double score_threshold = DetectOptions().score)
@@ -50,7 +47,7 @@ class DetectionMetrics {
   void add(FrameResult frame);
 
   int64_t samples() const { return frames_; }
-  Proportion iou70() const { return iou70_; }
+  const SubsetShares& iou70() const { return iou70_; }
   Proportion precision() const { return precision_; }
   Proportion recall() const { return recall_; }
   Proportion corner_accuracy() const { return corner_accuracy_; }
@@ -65,8 +62,6 @@ class DetectionMetrics {
     std::pair<double, double> interval95;  // of the mean
   };
   std::optional<CornerError> corner_error() const;
-  // Value and interval; nullopt with less than two of CCPD's test subsets.
-  std::optional<std::pair<double, std::pair<double, double>>> pooled() const;
 
   // A metric by its JSON key, for choosing the best weights (corner_error: the mean, infinity when
   // there is none; recall_at_fppi and pooled are not among them); throws Error listing the known
@@ -74,23 +69,20 @@ class DetectionMetrics {
   double value(const std::string& name) const;
   // samples (frames), plates, empty_frames, score_threshold, and the metrics by the names above;
   // interval95 holds [low, high] by key. Numbers, except corner_error {samples, mean, median, p95},
-  // recall_at_fppi (list of {false_positives_per_frame, recall, samples, interval95}), per_subset
-  // {folder: {iou70, samples, interval95}} and pooled {iou70, interval95, subsets}. null: nothing
-  // to compute it from.
+  // recall_at_fppi (list of {false_positives_per_frame, recall, samples, interval95}) and what
+  // SubsetShares adds. null: nothing to compute it from.
   nlohmann::json to_json() const;
   std::string to_text() const;  // a table for people
 
  private:
   void add_corners(const FrameResult& frame, const std::vector<Match>& matches);
-  // CCPD's test subsets that occur, by name, with their official sizes.
-  std::map<std::string, std::pair<Proportion, int64_t>> official_subsets() const;
 
   double threshold_;
   AveragePrecision average_precision_;
   int64_t frames_ = 0, empty_detections_ = 0;
-  Proportion iou70_, precision_, recall_, corner_accuracy_;
-  Proportion empty_frames_;  // with a detection at the threshold
-  std::map<std::string, Proportion> per_subset_;
+  SubsetShares iou70_;
+  Proportion precision_, recall_, corner_accuracy_;
+  Proportion empty_frames_;            // with a detection at the threshold
   std::vector<double> corner_errors_;  // percent
 };
 

@@ -48,6 +48,16 @@ holds "crops" test "$(find "$work/crops" -name '*.jpg' | wc -l)" -ge 13
 predict "$frames" --json - > "$work/stdout.json" 2> /dev/null
 holds "standard output is JSON alone" lines "$work/stdout.json" 'len(d) == 14'
 
+# --- both networks judged together ------------------------------------------------------------------
+ends "a system" 0 "$program" eval --detector "$detector" --reader "$reader" --data "ccpd:$frames" \
+  --json "$work/system.json"
+holds "CCPD's rules" json "$work/system.json" \
+  'd["samples"] == d["plates"] == 14 and d["end_to_end"]["end_to_end"] >= 13 / 14 and d["iou70"]["iou70"] == 1'
+holds "the reader alone on annotated crops" json "$work/system.json" \
+  'd["crops"]["rectify"]["exact_match"]["exact_match"] == 1 and set(d["crops"]) == {"rectify", "extents", "box"}'
+holds "where the time goes" json "$work/system.json" \
+  'set(d["seconds_per_picture"]) == {"load", "fit", "detect", "pick", "rectify", "read", "text"}'
+
 # --- an interrupted folder goes on: nothing twice, nothing lost -------------------------------------
 predict "$frames" --json "$work/part.json" > /dev/null 2>&1
 head -c "$(($(wc -c < "$work/part.json") / 2))" "$work/part.json" > "$work/torn.json"
@@ -101,6 +111,9 @@ refuses "a corrupt file" "cut.onnx" \
 refuses "a folder that cannot be made" "cannot be made" predict "$one" --draw "$work/said/drawn"
 refuses "a list that cannot be written" "cannot be written" predict "$one" --json "$work/no/list.json"
 refuses "an absent camera" "is not there" predict camera:97
+refuses "half a system" "both together" \
+  "$program" eval --detector "$detector" --data "ccpd:$frames"
+refuses "no model at all" "--model is missing" "$program" eval --data "ccpd:$frames"
 refuses "a threshold" "between 0 and 1" predict "$one" --score 1.5
 
 # A reader of another region is allowed and told.
@@ -109,6 +122,7 @@ refuses "a threshold" "between 0 and 1" predict "$one" --score 1.5
   --set model.init_from= > /dev/null 2>&1
 ends "another region" 0 "$program" predict --detector "$detector" \
   --reader "$work/de/model.safetensors" "$one"
+holds "is told" grep -q 'the detector was trained for region' "$work/said"
 
 echo "$checks checks, $failures failed"
 [ "$failures" -eq 0 ]

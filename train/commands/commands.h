@@ -39,6 +39,12 @@ bool parse_options(const Args& args, const std::string& usage,
 void add_runtime_options(boost::program_options::options_description& options,
                          RuntimeConfig& runtime);
 
+// Threads that each take a picture of their own, and one inside each network, where more would wait
+// for each other: as many as configured, or a thread per core.
+int64_t threads_for_pictures(RuntimeConfig runtime);
+// The runtime of this build that runs exported files fastest.
+std::string fastest_runtime();
+
 // The parts of a list joined by commas.
 std::vector<std::string> split_list(const std::string& text);
 

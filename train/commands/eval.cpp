@@ -1,11 +1,15 @@
+#include <algorithm>
+#include <iomanip>
 #include <iostream>
 
 #include "configs/error.h"
 #include "data/frames/open_frames.h"
+#include "export/runtimes.h"
 #include "models/model_file.h"
 #include "train/commands/commands.h"
 #include "train/evaluate.h"
 #include "train/evaluate_detector.h"
+#include "train/evaluate_system.h"
 #include "train/reading_page.h"
 
 namespace po = boost::program_options;
@@ -15,7 +19,8 @@ namespace plateforge {
 namespace {
 
 struct Request {
-  std::string model, spec, json, page, decoder = "greedy";
+  std::string model, detector, reader, spec, json, page, decoder = "greedy";
+  EngineOptions engine;
   int64_t batch = 64;
   double score = DetectorOptions().score_threshold;
   CropOptions crop;
@@ -24,7 +29,12 @@ struct Request {
 
 po::options_description describe(Request& r) {
   po::options_description options("options");
-  options.add_options()("model", po::value(&r.model)->required(), "model file (.safetensors)")(
+  r.engine.runtime = fastest_runtime();
+  options.add_options()("model", po::value(&r.model), "model file (.safetensors)")(
+      "detector", po::value(&r.detector), "with --reader: both together, as predict uses them")(
+      "reader", po::value(&r.reader), "model file or exported file, as --detector")(
+      "runtime", po::value(&r.engine.runtime)->default_value(r.engine.runtime),
+      "what runs .onnx files of --detector and --reader")(
       "data", po::value(&r.spec)->required(), "SPEC of labelled plates, of a detector: frames")(
       "decoder", po::value(&r.decoder)->default_value(r.decoder),
       "greedy, or beam: the best text the region's grammar allows")(
@@ -74,12 +84,54 @@ void eval_detector(const Request& request, const Model& model, torch::Device dev
   report(request, evaluate_detector(*model.network, model.config, frames, options));
 }
 
+nlohmann::json seconds_json(const StageSeconds& seconds, int64_t pictures) {
+  nlohmann::json json;
+  for (const auto& [stage, sum] : seconds.by_stage())
+    json[stage] = sum / static_cast<double>(std::max<int64_t>(pictures, 1));
+  return json;
+}
+
+void eval_system(Request request) {
+  require(!request.detector.empty() && !request.reader.empty() && request.model.empty(),
+          "give --model for one network, or --detector and --reader for both together");
+  check_runtime(request.engine.runtime);
+  request.engine.precision = request.runtime.precision;
+  const PipelineOptions pipeline{.threads = threads_for_pictures(request.runtime)};
+  const auto make = [&]() -> PlateModels {
+    return {PlateFinder(request.detector, request.engine, {.score = request.score}),
+            PlateReader(request.reader, request.engine)};
+  };
+  auto models = make();
+  const auto& region = models.reader.region();
+  auto measured =
+      evaluate_system(open_frames(request.spec, region, /*seed=*/0), region, make, pipeline);
+  const auto kinds = spec_kinds(request.spec);
+  if (std::all_of(kinds.begin(), kinds.end(), [](const auto& kind) { return kind == "ccpd"; }))
+    add_annotated_crops(request.spec, {"rectify", "extents", "box"}, models.reader,
+                        measured.metrics);
+  const auto frames = measured.metrics.samples();
+  auto json = measured.metrics.to_json();
+  json["seconds_per_picture"] = seconds_json(measured.seconds, frames);
+  json["images_per_second"] = static_cast<double>(frames) / std::max(1e-9, measured.elapsed);
+  json["data"] = request.spec;
+  if (request.json != "-") {
+    std::cout << measured.metrics.to_text() << "milliseconds of work per frame:";
+    for (const auto& [stage, sum] : measured.seconds.by_stage())
+      std::cout << "  " << stage << " " << std::fixed << std::setprecision(1)
+                << 1e3 * sum / static_cast<double>(std::max<int64_t>(frames, 1));
+    std::cout << "\n" << measured.metrics.published_text();
+  }
+  write_json(request.json, json);
+}
+
 }  // namespace
 
 int eval_command(const Args& args) {
   Request request;
   po::variables_map values;
-  if (!parse_options(args, "plateforge eval --model M --data SPEC", describe(request), values))
+  if (!parse_options(
+          args, "plateforge eval --model M --data SPEC   or   --detector D --reader R --data SPEC",
+          describe(request), values))
     return 0;
   require(request.decoder == "greedy" || request.decoder == "beam", "--decoder ", request.decoder,
           " is unknown; known: greedy beam");
@@ -87,6 +139,11 @@ int eval_command(const Args& args) {
   require(request.score > 0 && request.score < 1, "--score ", request.score,
           " must lie between 0 and 1");
 
+  if (!request.detector.empty() || !request.reader.empty()) {
+    eval_system(request);
+    return 0;
+  }
+  require(!request.model.empty(), "--model is missing (or --detector with --reader)");
   const auto device = set_up_runtime(request.runtime);
   const auto model = load_model(request.model);
   model.network->to(device);

@@ -1,8 +1,11 @@
+#include <algorithm>
 #include <iostream>
 #include <sstream>
+#include <thread>
 
 #include "configs/atomic_file.h"
 #include "configs/error.h"
+#include "export/runtimes.h"
 #include "train/commands/commands.h"
 
 namespace po = boost::program_options;
@@ -36,6 +39,20 @@ void add_runtime_options(po::options_description& options, RuntimeConfig& runtim
       "precision", po::value(&runtime.precision)->default_value(runtime.precision), "fp32 or bf16")(
       "threads", po::value(&runtime.threads)->default_value(runtime.threads),
       "LibTorch threads; 0 = all cores");
+}
+
+int64_t threads_for_pictures(RuntimeConfig runtime) {
+  const auto threads = runtime.threads > 0
+                           ? runtime.threads
+                           : std::max<int64_t>(std::thread::hardware_concurrency(), 1);
+  runtime.threads = 1;
+  set_up_runtime(runtime);
+  return threads;
+}
+
+std::string fastest_runtime() {
+  const auto& names = runtime_names();
+  return std::find(names.begin(), names.end(), "openvino") != names.end() ? "openvino" : "opencv";
 }
 
 std::vector<std::string> split_list(const std::string& text) {

@@ -21,18 +21,10 @@ struct Request {
   PictureOptions pictures;
   PipelineOptions pipeline;
   ResultOptions results;
-  RuntimeConfig runtime{.device = "cpu"};
 };
 
-// The fastest runtime of this build.
-std::string best_runtime() {
-  for (const auto& name : runtime_names())
-    if (name == "openvino") return name;
-  return "opencv";
-}
-
 po::options_description describe(Request& r) {
-  r.engine.runtime = best_runtime();
+  r.engine.runtime = fastest_runtime();
   po::options_description options("options");
   options.add_options()("detector", po::value(&r.detector)->required(),
                         "model file (.safetensors) or exported file (.onnx, decoded outputs)")(
@@ -107,12 +99,8 @@ int predict_command(const Args& args) {
                      values, inputs))
     return 0;
   check(r);
-  if (r.pipeline.threads == 0)
-    r.pipeline.threads = std::max<int64_t>(std::thread::hardware_concurrency(), 1);
+  r.pipeline.threads = threads_for_pictures({.device = "cpu", .threads = r.pipeline.threads});
   r.results.text = r.results.json != "-" && r.results.csv != "-";
-  // Threads take pictures each: more inside a network would only wait for each other.
-  r.runtime.threads = 1;
-  set_up_runtime(r.runtime);
 
   const auto make = [&]() -> PlateModels {
     return {PlateFinder(r.detector, r.engine, r.detect), PlateReader(r.reader, r.engine)};
@@ -144,7 +132,7 @@ int predict_command(const Args& args) {
     ++counts.pictures, counts.plates += static_cast<int64_t>(prediction.plates.size());
     writer.write(prediction);
   };
-  const auto seconds = run_pipeline(pictures, make, take, r.pipeline);
+  const auto seconds = run_pipeline([&] { return pictures.next(); }, make, take, r.pipeline);
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   log_info(summary(counts, seconds, elapsed.count()));
   return counts.problems > 0 ? 1 : 0;

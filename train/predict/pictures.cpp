@@ -81,7 +81,7 @@ struct PictureStream::Video {
 void Picture::load() {
   if (!image.empty() || !problem.empty() || ends_video) return;
   try {
-    image = read_image(source);
+    image = open ? open() : read_image(source);
   } catch (const Error& error) {
     problem = error.what();
   }

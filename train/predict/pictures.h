@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <opencv2/core.hpp>
 #include <optional>
@@ -19,7 +20,9 @@ struct Picture {
   std::string problem;      // why it cannot be read, a sentence
   bool ends_video = false;  // no frame: the video has ended before this
 
-  // Decodes a file that was not decoded yet; what goes wrong becomes the problem.
+  std::function<cv::Mat()> open = nullptr;  // reads it; empty: `source` is a file
+
+  // Reads a picture that was not read yet; what goes wrong becomes the problem.
   void load();
 };
 

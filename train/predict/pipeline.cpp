@@ -108,8 +108,8 @@ void read_plates(std::vector<Prediction>& predictions, PlateReader& reader, int6
 // Pieces of the stream, numbered; results wait for their turn.
 class Conveyor {
  public:
-  Conveyor(PictureStream& pictures, const PipelineOptions& options)
-      : pictures_(pictures),
+  Conveyor(const NextPicture& next, const PipelineOptions& options)
+      : next_picture_(next),
         batch_(std::max<int64_t>(options.batch, 1)),
         most_ahead_(2 * std::max<int64_t>(options.threads, 1)) {}
 
@@ -119,7 +119,7 @@ class Conveyor {
     changed_.wait(lock, [&] { return problem_ || next_ - given_ < most_ahead_; });
     std::vector<Picture> pictures;
     while (!problem_ && static_cast<int64_t>(pictures.size()) < batch_) {
-      auto picture = pictures_.next();
+      auto picture = next_picture_();
       if (!picture) break;
       pictures.push_back(std::move(*picture));
     }
@@ -156,7 +156,7 @@ class Conveyor {
   const StageSeconds& seconds() const { return seconds_; }
 
  private:
-  PictureStream& pictures_;
+  const NextPicture& next_picture_;
   const int64_t batch_, most_ahead_;
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -196,6 +196,11 @@ StageSeconds& StageSeconds::operator+=(const StageSeconds& other) {
   return *this;
 }
 
+std::vector<std::pair<const char*, double>> StageSeconds::by_stage() const {
+  return {{"load", load},       {"fit", fit},   {"detect", detect}, {"pick", pick},
+          {"rectify", rectify}, {"read", read}, {"text", text}};
+}
+
 std::vector<Prediction> predict(std::vector<Picture> pictures, PlateModels& models, int64_t n_best,
                                 StageSeconds& seconds) {
   std::vector<Prediction> predictions;
@@ -206,10 +211,10 @@ std::vector<Prediction> predict(std::vector<Picture> pictures, PlateModels& mode
   return predictions;
 }
 
-StageSeconds run_pipeline(PictureStream& pictures, const std::function<PlateModels()>& make,
+StageSeconds run_pipeline(const NextPicture& next, const std::function<PlateModels()>& make,
                           const std::function<void(Prediction)>& take,
                           const PipelineOptions& options) {
-  Conveyor conveyor(pictures, options);
+  Conveyor conveyor(next, options);
   std::atomic<int64_t> working = std::max<int64_t>(options.threads, 1);
   const auto work = [&] {
     StageSeconds seconds;

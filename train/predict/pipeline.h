@@ -35,6 +35,7 @@ struct StageSeconds {
   double read = 0;     // the reader's network
   double text = 0;     // its output to texts
   StageSeconds& operator+=(const StageSeconds& other);
+  std::vector<std::pair<const char*, double>> by_stage() const;  // in the order of the work
   double networks() const { return detect + read; }
   double around() const { return fit + pick + rectify + text; }  // before and behind the networks
 };
@@ -55,10 +56,12 @@ struct PipelineOptions {
 std::vector<Prediction> predict(std::vector<Picture> pictures, PlateModels& models, int64_t n_best,
                                 StageSeconds& seconds);
 
-// The same of a whole stream: `make` gives each thread its models, `take` gets the predictions in
-// the stream's order, on the calling thread; pictures that cannot be read come without plates. What
-// is thrown on any thread is thrown here.
-StageSeconds run_pipeline(PictureStream& pictures, const std::function<PlateModels()>& make,
+using NextPicture = std::function<std::optional<Picture>()>;
+// The same of a whole stream: `next` gives its pictures, not loaded, nullopt at the end; `make`
+// gives each thread its models, `take` gets the predictions in the stream's order, on the calling
+// thread; pictures that cannot be read come without plates. What is thrown on any thread is thrown
+// here.
+StageSeconds run_pipeline(const NextPicture& next, const std::function<PlateModels()>& make,
                           const std::function<void(Prediction)>& take,
                           const PipelineOptions& options);
 

@@ -46,8 +46,8 @@ TEST(DetectionMetrics, CcpdRuleLooksAtTheBestBox) {
                                 {{plate(kHere)}, {}, "db/5"},
                                 {{ignored(kHere)}, {found(0.9F, kHere)}, "db/6"},
                                 {{}, {found(0.9F, kHere)}, "db/7"}});
-  EXPECT_EQ(metrics.iou70().hits, 2);
-  EXPECT_EQ(metrics.iou70().total, 5);
+  EXPECT_EQ(metrics.iou70().all().hits, 2);
+  EXPECT_EQ(metrics.iou70().all().total, 5);
   EXPECT_EQ(metrics.samples(), 7);
   EXPECT_TRUE(metrics.to_json()["per_subset"].empty());
   EXPECT_TRUE(metrics.to_json()["pooled"].is_null());
@@ -63,8 +63,8 @@ TEST(DetectionMetrics, SubsetsArePooledByTheirOfficialSizes) {
   }
   const auto metrics = measure(frames);
   const double db = 10132.0 / (10132 + 30216), tilt = 1 - db;
-  ASSERT_TRUE(metrics.pooled());
-  const auto [value, interval] = *metrics.pooled();
+  ASSERT_TRUE(metrics.iou70().weighted());
+  const auto [value, interval] = *metrics.iou70().weighted();
   EXPECT_NEAR(value, 0.25 * db + 0.75 * tilt, 1e-12);
   const auto low_db = Proportion{1, 4}.interval95().first;
   const auto low_tilt = Proportion{3, 4}.interval95().first;

@@ -108,7 +108,7 @@ TEST(DetectorTask, LearnsItsBatch) {
   }
   EXPECT_LT(last, 0.1 * first);
   const auto measured = evaluate_once(task.network(), config);
-  EXPECT_EQ(measured.metrics.iou70().hits, 2);
+  EXPECT_EQ(measured.metrics.iou70().all().hits, 2);
   EXPECT_EQ(measured.metrics.value("ap75"), 1);
   EXPECT_EQ(measured.metrics.false_positives_per_empty_frame(), 0);
   EXPECT_LT(measured.metrics.value("corner_error"), 6);

@@ -130,8 +130,8 @@ TEST(Pipeline, ReadsRealFramesWhateverTheThreadsAndBatches) {
        {PipelineOptions{.threads = 1}, PipelineOptions{.threads = 3, .batch = 2}}) {
     PictureStream pictures({folder}, {});
     std::vector<std::vector<std::string>> read;
-    run_pipeline(
-        pictures, shipped_models, [&](Prediction p) { read.push_back(texts_of(p)); }, options);
+    run_pipeline([&] { return pictures.next(); }, shipped_models,
+                 [&](Prediction p) { read.push_back(texts_of(p)); }, options);
     ASSERT_EQ(read.size(), 14U);
     if (first.empty()) first = read;
     EXPECT_EQ(read, first);
@@ -152,7 +152,8 @@ TEST(Pipeline, PicturesWithoutPlatesAndUnreadableOnesComeInOrder) {
   write_png(folder.path() / "3.png", cv::Mat(1, 1, CV_8UC3, cv::Scalar(40, 90, 60)));
   PictureStream pictures({folder.path().string()}, {});
   std::vector<Prediction> all;
-  run_pipeline(pictures, shipped_models, [&](Prediction p) { all.push_back(std::move(p)); }, {});
+  run_pipeline([&] { return pictures.next(); }, shipped_models,
+               [&](Prediction p) { all.push_back(std::move(p)); }, {});
   ASSERT_EQ(all.size(), 3U);
   for (const auto& prediction : all) EXPECT_TRUE(prediction.plates.empty());
   EXPECT_EQ(all[0].picture.problem, "");
@@ -163,9 +164,13 @@ TEST(Pipeline, ErrorsOfThreadsAndTakersReachTheCaller) {
   const auto folder = (kRoot / "tests/data/ccpd").string();
   PictureStream one({folder}, {}), other({folder}, {});
   const auto broken = []() -> PlateModels { fail("no such model"); };
-  EXPECT_EQ(problem_of([&] { run_pipeline(one, broken, [](Prediction) {}, {}); }), "no such model");
+  EXPECT_EQ(
+      problem_of([&] { run_pipeline([&] { return one.next(); }, broken, [](Prediction) {}, {}); }),
+      "no such model");
   const auto full = [](Prediction) { fail("disk full"); };
-  EXPECT_EQ(problem_of([&] { run_pipeline(other, shipped_models, full, {}); }), "disk full");
+  EXPECT_EQ(
+      problem_of([&] { run_pipeline([&] { return other.next(); }, shipped_models, full, {}); }),
+      "disk full");
 }
 
 TEST(Pipeline, PlatesAtTheBorderAndHundredsOfThemStayInThePicture) {

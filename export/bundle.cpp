@@ -116,11 +116,16 @@ std::string answer_of(const Model& model, const OnnxModel& onnx,
 
 // Words of the README and the script that depend on what the model is for.
 Words task_words(const Model& model, const OnnxModel& onnx, const std::string& answer) {
+  const bool slots = !is_detector(model.config) && reads_slots(model.config);
   if (!is_detector(model.config))
     return {{"CONTRACT", "reader.json"},
             {"TENSORS", "sample-logits.f32"},
+            {"LAST", slots ? "step s stands for character s, the last class ends the text"
+                           : "the last class is the CTC blank"},
+            {"DECODING", slots ? "best class of every step up to the first that says end"
+                               : "best class of every step, repeats merged, blanks dropped"},
             {"ANSWER", "reads \"" + answer + "\""},
-            {"JUDGE", reads_slots(model.config) ? kJudgeSlots : kJudgeText}};
+            {"JUDGE", slots ? kJudgeSlots : kJudgeText}};
   return {{"CONTRACT", "detector.json"},
           {"TENSORS", "sample-NAME.f32"},
           {"ANSWER", "finds " + answer},

@@ -9,8 +9,8 @@ const char* const kReaderReadme = R"(# @MODEL@ in @RUNTIME@
 | | |
 |---|---|
 | input | `images`, float32 @INPUT@: the rectified plate as @WIDTH@x@HEIGHT@ pixels, channels B, G, R, each (pixel - 127.5) / 128 |
-| output | `logits`, float32 @OUTPUT@: per step a score for each line of `labels.txt`; the last class is the CTC blank |
-| text | best class of every step, repeats merged, blanks dropped |
+| output | `logits`, float32 @OUTPUT@: per step a score for each line of `labels.txt`; @LAST@ |
+| text | @DECODING@ |
 
 )";
 

@@ -34,6 +34,8 @@ constexpr Command kCommands[] = {
     {"verify", verify_command, "run a written ONNX file on real plates against the model"},
     {"bench", bench_command,
      "speed of the loader, of the training step and of a model in its runtimes"},
+    {"report", report_command,
+     "one HTML page of one or more runs: curves, samples, mistakes, layers"},
     {"import", import_command, "take published .pth or .safetensors weights"},
 };
 

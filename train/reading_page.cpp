@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <iomanip>
 #include <numeric>
-#include <opencv2/imgcodecs.hpp>
 #include <sstream>
 
 #include "configs/atomic_file.h"
 #include "data/augment.h"
+#include "train/html.h"
 
 namespace plateforge {
 
@@ -15,61 +15,6 @@ namespace {
 
 constexpr int kShownHeight = 64;
 constexpr size_t kMaxPlates = 400;  // keeps the page below a few megabytes
-
-std::string escape_html(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '<')
-      out += "&lt;";
-    else if (c == '>')
-      out += "&gt;";
-    else if (c == '&')
-      out += "&amp;";
-    else if (c == '"')
-      out += "&quot;";
-    else
-      out += c;
-  }
-  return out;
-}
-
-std::string base64(const std::vector<uint8_t>& bytes) {
-  static constexpr char kDigits[] =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    const auto byte = [&](size_t k) { return k < bytes.size() ? uint32_t{bytes[k]} : 0U; };
-    const uint32_t word = byte(i) << 16 | byte(i + 1) << 8 | byte(i + 2);
-    out += kDigits[word >> 18 & 63];
-    out += kDigits[word >> 12 & 63];
-    out += i + 1 < bytes.size() ? kDigits[word >> 6 & 63] : '=';
-    out += i + 2 < bytes.size() ? kDigits[word & 63] : '=';
-  }
-  return out;
-}
-
-// The plate as the network sees it, at a size that suits a page.
-std::vector<uint8_t> as_jpeg(const Plate& plate) {
-  const auto width =
-      std::hypot(plate.quad[1].x - plate.quad[0].x, plate.quad[1].y - plate.quad[0].y);
-  const auto height =
-      std::hypot(plate.quad[3].x - plate.quad[0].x, plate.quad[3].y - plate.quad[0].y);
-  const int shown =
-      std::clamp(static_cast<int>(kShownHeight * width / std::max(1.0F, height)), 40, 480);
-  cv::Mat cut;
-  rectify(plate.image, plate.quad, {shown, kShownHeight}, cut);
-  std::vector<uint8_t> bytes;
-  cv::imencode(".jpg", cut, bytes, {cv::IMWRITE_JPEG_QUALITY, 80});
-  return bytes;
-}
-
-Plate read_nth(const Mix& mix, int64_t index) {
-  for (const auto& part : mix.parts) {
-    if (index < part.source->size()) return part.source->read({.epoch = 0, .index = index});
-    index -= part.source->size();
-  }
-  throw std::logic_error("more results than plates");
-}
 
 constexpr const char* kStyle = R"(
 body{font:16px system-ui,sans-serif;margin:1.5rem;background:#f6f7f9;color:#16181d}
@@ -81,6 +26,26 @@ b{font-size:1.15rem;letter-spacing:.06em}small{color:#667}del{color:#d33a3a}
 )";
 
 }  // namespace
+
+std::string plate_uri(const Plate& plate) {
+  const auto width =
+      std::hypot(plate.quad[1].x - plate.quad[0].x, plate.quad[1].y - plate.quad[0].y);
+  const auto height =
+      std::hypot(plate.quad[3].x - plate.quad[0].x, plate.quad[3].y - plate.quad[0].y);
+  const int shown =
+      std::clamp(static_cast<int>(kShownHeight * width / std::max(1.0F, height)), 40, 480);
+  cv::Mat cut;
+  rectify(plate.image, plate.quad, {shown, kShownHeight}, cut);
+  return picture_uri(cut);
+}
+
+Plate plate_at(const Mix& mix, int64_t index) {
+  for (const auto& part : mix.parts) {
+    if (index < part.source->size()) return part.source->read({.epoch = 0, .index = index});
+    index -= part.source->size();
+  }
+  throw std::logic_error("more results than plates");
+}
 
 void write_reading_page(const std::filesystem::path& file, const Mix& mix,
                         const std::vector<ReadResult>& results, const std::string& title) {
@@ -100,10 +65,9 @@ void write_reading_page(const std::filesystem::path& file, const Mix& mix,
        << "</p><main>";
   for (size_t k = 0; k < shown; ++k) {
     const auto& result = results[order[k]];
-    const auto plate = read_nth(mix, static_cast<int64_t>(order[k]));
-    page << "<figure" << (wrong(order[k]) ? " class=wrong" : "")
-         << "><img alt='' src='data:image/jpeg;base64," << base64(as_jpeg(plate))
-         << "'><figcaption><b>" << escape_html(result.read) << "</b><br>";
+    const auto plate = plate_at(mix, static_cast<int64_t>(order[k]));
+    page << "<figure" << (wrong(order[k]) ? " class=wrong" : "") << "><img alt='' src='"
+         << plate_uri(plate) << "'><figcaption><b>" << escape_html(result.read) << "</b><br>";
     if (wrong(order[k])) page << "<del>is " << escape_html(result.truth) << "</del><br>";
     page << "<small>" << std::fixed << std::setprecision(3) << result.confidence
          << "</small></figcaption></figure>\n";

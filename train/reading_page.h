@@ -9,6 +9,11 @@
 
 namespace plateforge {
 
+// Plate `index` of a mix, counted over its parts.
+Plate plate_at(const Mix& mix, int64_t index);
+// The plate cut out, at a size that suits a page; see picture_uri().
+std::string plate_uri(const Plate& plate);
+
 // One self-contained HTML file: every plate's picture, what stood there, what was read, wrong ones
 // first. `results` are in the order of `mix`.
 void write_reading_page(const std::filesystem::path& file, const Mix& mix,

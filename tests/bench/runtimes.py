@@ -53,9 +53,13 @@ class Reading:
 
     def __init__(self, metadata):
         self.symbols, self.blank = json.loads(metadata["alphabet"]), int(metadata["blank"])
+        self.slots = metadata["decoder"] == "slots_greedy"
 
     def answer(self, outputs):
         best = outputs[0][0].argmax(0)  # of [classes, steps]
+        if self.slots:  # a symbol each, up to the first that says end
+            ends = np.flatnonzero(best == self.blank)
+            return "".join(self.symbols[c] for c in best[: ends[0] if ends.size else None])
         fresh = np.append(True, best[1:] != best[:-1]) & (best != self.blank)
         return "".join(self.symbols[c] for c in best[fresh])
 

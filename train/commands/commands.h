@@ -24,6 +24,7 @@ int lr_find_command(const Args& args);
 int predict_command(const Args& args);
 int prune_command(const Args& args);
 int quantize_command(const Args& args);
+int report_command(const Args& args);
 int shrink_command(const Args& args);  // prune --structured
 int train_command(const Args& args);
 int verify_command(const Args& args);

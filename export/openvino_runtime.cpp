@@ -16,7 +16,9 @@ class OpenVino : public Runtime {
         request_(core()
                      .compile_model(file.string(), "CPU",
                                     ov::hint::inference_precision(ov::element::f32),
-                                    ov::inference_num_threads(1))
+                                    ov::inference_num_threads(1),
+                                    // Two files in two threads would be pinned to one core.
+                                    ov::hint::enable_cpu_pinning(false))
                      .create_infer_request()) {
   } catch (const std::exception& problem) {
     fail("OpenVINO cannot load ", file.string(), ": ", short_text(problem));

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <map>
 
@@ -52,6 +53,7 @@ class TableVisitor {
     nest(path, item);
   }
 
+ public:  // values in backquotes
   static std::string text(bool value) { return value ? "`true`" : "`false`"; }
   static std::string text(int64_t value) { return "`" + std::to_string(value) + "`"; }
   static std::string text(double value) { return "`" + number_text(value) + "`"; }
@@ -77,6 +79,7 @@ class TableVisitor {
   }
   static std::string text(const std::map<std::string, std::string>&) { return ""; }
 
+ private:
   static std::string allowed(const auto&, const Range& range) { return range_text(range); }
   static std::string allowed(const auto&, const Choice& choice) {
     return "`" + join(choice.allowed, "`, `") + "`";
@@ -95,6 +98,27 @@ class TableVisitor {
   std::string name_, rows_, nested_;
 };
 
+// Every key that --set takes; what stands in lists of sections is set as a whole list.
+class KeyVisitor {
+ public:
+  KeyVisitor(std::string prefix, std::vector<OptionKey>& keys)
+      : prefix_(std::move(prefix)), keys_(keys) {}
+
+  template <class T, class Constraint>
+  void operator()(const char* key, T& value, const char* doc, const Constraint&) {
+    if constexpr (Section<T>) {
+      KeyVisitor inner(prefix_ + key + ".", keys_);
+      value.visit(inner);
+    } else {
+      keys_.push_back({prefix_ + key, TableVisitor::text(value), doc});
+    }
+  }
+
+ private:
+  std::string prefix_;
+  std::vector<OptionKey>& keys_;
+};
+
 template <class Config>
 std::string tables() {
   Config config;
@@ -106,6 +130,16 @@ std::string tables() {
 }
 
 }  // namespace
+
+std::vector<OptionKey> option_keys() {
+  std::vector<OptionKey> keys;
+  RunConfig config;
+  KeyVisitor visitor("", keys);
+  config.visit(visitor);
+  for (auto& key : keys)  // in backquotes, as tables want them
+    std::erase(key.value, '`');
+  return keys;
+}
 
 std::string option_tables() { return tables<RunConfig>(); }
 std::string sweep_tables() { return tables<PruneSweepConfig>(); }

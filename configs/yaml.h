@@ -29,6 +29,12 @@ std::string write_run_config(const RunConfig& config);
 ModelConfig parse_model_config(const std::string& yaml, const std::string& origin);
 std::string write_model_config(const ModelConfig& config);
 
+// A key of a run config as --set names it.
+struct OptionKey {
+  std::string key, value, doc;  // value: the default
+};
+std::vector<OptionKey> option_keys();
+
 // The README's option tables: one Markdown table per section (key, default, allowed, meaning).
 std::string option_tables();
 // The same for region packs (configs/regions/*.yaml).

@@ -95,6 +95,10 @@ struct Loader::Impl {
   std::vector<std::thread> workers;
 };
 
+cv::Size input_size(const ModelConfig& model) {
+  return {static_cast<int>(model.width), static_cast<int>(model.height)};
+}
+
 Loader::Loader(BatchMakerPtr maker, const LoaderOptions& options) {
   if (options.batch_size < 1) throw std::logic_error("a batch holds at least one sample");
   // Workers are the parallelism; OpenCV's own pool under them would only add switches.

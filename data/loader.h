@@ -11,6 +11,9 @@
 
 namespace plateforge {
 
+// What a network looks at, as a picture's size.
+cv::Size input_size(const ModelConfig& model);
+
 struct LoaderOptions {
   int64_t batch_size = 128;
   int64_t workers = 1;        // threads; 0 = load inside next()

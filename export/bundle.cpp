@@ -8,18 +8,19 @@
 
 #include "configs/atomic_file.h"
 #include "configs/error.h"
+#include "export/bundle_samples.h"
 #include "export/bundle_texts.h"
 #include "export/detector_outputs.h"
 #include "export/interpreter.h"
 #include "export/onnx_reader.h"
 #include "export/verify.h"
+#include "models/decode/boxes.h"
 #include "models/graph/graph.h"
 
 namespace plateforge {
 namespace {
 
 using torch::Tensor;
-using Words = std::map<std::string, std::string>;  // what stands for @KEY@
 
 const BundleTexts& find_bundle(const std::string& runtime) {
   std::string known;
@@ -28,16 +29,6 @@ const BundleTexts& find_bundle(const std::string& runtime) {
     known.append(" ").append(texts.name);
   }
   fail("no bundle for '", runtime, "'; known:", known);
-}
-
-std::string filled(std::string text, const Words& words) {
-  for (const auto& [key, value] : words) {
-    const auto mark = "@" + key + "@";
-    for (auto at = text.find(mark); at != std::string::npos;
-         at = text.find(mark, at + value.size()))
-      text.replace(at, mark.size(), value);
-  }
-  return text;
 }
 
 std::string raw(const Tensor& values) {
@@ -61,8 +52,10 @@ std::vector<std::string> labels(const Region& region) {
 }
 
 // reader.json or detector.json: what a program needs to know.
-nlohmann::json contract_of(const Model& model, const OnnxModel& onnx) {
+nlohmann::json contract_of(const Model& model, const OnnxModel& onnx,
+                           const std::filesystem::path& file) {
   nlohmann::json contract = {
+      {"file", file.filename().string()},
       {"input", {{"name", "images"}, {"shape", onnx.inputs[0].shape}, {"type", "float32"}}},
       {"preprocessing", nlohmann::json::parse(onnx.metadata.at("preprocessing"))},
       {"region", model.region.name()},
@@ -146,6 +139,17 @@ std::string outputs_text(const OnnxModel& onnx, const std::vector<Tensor>& outpu
   return text;
 }
 
+// The plates of decoded outputs as a user is to get them: score, box.
+nlohmann::json plates_of(const Model& model, const std::vector<Tensor>& outputs) {
+  const auto decoded = torch::cat({outputs.at(0).unsqueeze(2), outputs.at(1), outputs.at(2)}, 2);
+  auto plates = nlohmann::json::array();
+  const auto found = pick_detections(decoded, static_cast<float>(model.config.width),
+                                     static_cast<float>(model.config.height));
+  for (const auto& plate : found.at(0))
+    plates.push_back({{"score", plate.score}, {"box", plate.box}});
+  return plates;
+}
+
 double largest(const std::vector<Tensor>& outputs) {
   double value = 0;
   for (const auto& output : outputs) value = std::max(value, output.abs().max().item<double>());
@@ -223,6 +227,7 @@ std::filesystem::path write_bundle(const std::string& runtime, const Model& mode
                  {"HEIGHT", std::to_string(model.config.height)},
                  {"ORIGIN", sample.origin},
                  {"TOLERANCE", tolerance_text.str()},
+                 {"BATCH", std::to_string(input_shape[0])},
                  {"TRTFLAGS", trtexec_flags(profile, onnx.inputs[0].shape)}};
   words.merge(task_words(model, onnx, answer));
 
@@ -232,11 +237,13 @@ std::filesystem::path write_bundle(const std::string& runtime, const Model& mode
     write_file_atomically(folder / name, content);
   };
   const bool reads = !is_detector(model.config);
+  const bool decodes = reads || onnx.metadata.at("form") == "decoded";
+  const bool sampled = decodes && !texts.infer.empty();
   nlohmann::json proof = {{"answer", answer},
                           {"origin", sample.origin},
                           {"tolerance", tolerance},
                           {"shapes", {{"sample-input.f32", input_shape}}}};
-  write(words.at("CONTRACT"), contract_of(model, onnx).dump(2) + "\n");
+  write(words.at("CONTRACT"), contract_of(model, onnx, file).dump(2) + "\n");
   write("sample.png", png(sample.image));
   write("sample-input.f32", raw(images));
   for (size_t i = 0; i < outputs.size(); ++i) {
@@ -249,16 +256,24 @@ std::filesystem::path write_bundle(const std::string& runtime, const Model& mode
     for (const auto& label : labels(model.region)) lines.append(label).append("\n");
     write("labels.txt", lines);
     proof["written_on_it"] = sample.text;
+  } else if (decodes) {
+    proof["plates"] = plates_of(model, outputs);
   }
   write("sample.json", proof.dump(2) + "\n");
-  write("README.md",
-        filled((reads ? kReaderReadme : kDetectorReadme) + (kProveReadme + texts.readme), words));
+  write("README.md", filled((reads ? kReaderReadme : kDetectorReadme) +
+                                (kProveReadme + ((sampled ? kSampleReadme : "") + texts.readme)),
+                            words));
   write("prove.py",
         filled(filled(kProveScript, {{"RUN", texts.run}, {"JUDGE", words.at("JUDGE")}}), words));
   for (const auto& [name, content] : texts.files) {
     write(name, filled(content, words));
     std::filesystem::permissions(folder / name, std::filesystem::perms::owner_exec,
                                  std::filesystem::perm_options::add);
+  }
+  if (sampled) write_sample(folder, texts, reads);
+  if (runtime == "deepstream") {
+    require(decodes, "--bundle deepstream goes with --outputs decoded");
+    write_deepstream(folder, model, profile, words);
   }
   return folder;
 }

@@ -18,7 +18,7 @@ struct BundleSample {
   std::string origin;   // where it comes from, for people
 };
 
-// Runtimes with a bundle: opencv openvino ort tensorrt tvm.
+// Runtimes with a bundle: deepstream opencv openvino ort tensorrt tvm.
 const std::vector<std::string>& bundle_names();
 
 // Throws Error listing the known names for an unknown one, and when no profile of the list is for
@@ -35,7 +35,10 @@ bool bundle_fits(const std::string& runtime, const Profile& profile);
 //                      a picture, the tensors before and behind the network, shapes, answer,
 //                      tolerance
 //   prove.py           runs the file there on the sample, compares, exits with 1 on a difference
+//   sample/            (opencv, openvino, ort) the same as a C++ program, of readers and of
+//                      detectors with decoded outputs
 //   compile.py (tvm), build-engine.sh (tensorrt)
+//   nvinfer.txt, Makefile and the parsers' sources (deepstream)
 // The outputs are those of our interpreter on the file. Returns the folder; throws Error when it
 // cannot be written.
 std::filesystem::path write_bundle(const std::string& runtime, const Model& model,

@@ -86,6 +86,24 @@ const char* const kJudgePlates = R"PY(def answer_of(outputs):
         scores = np.concatenate(parts)
     return f"{int((scores >= contract['score_threshold']).sum())} anchors on plates")PY";
 
+const char* const kSampleReadme = R"(`sample/` is the same in C++: picture in, answer out.
+
+    cmake -S sample -B sample/build && cmake --build sample/build
+    sample/build/sample .              # or: sample/build/sample . PICTURE
+
+)";
+
+const char* const kSampleCMake = R"(cmake_minimum_required(VERSION 3.16)
+project(sample LANGUAGES CXX)
+set(CMAKE_CXX_STANDARD 17)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+find_package(OpenCV REQUIRED COMPONENTS core dnn imgcodecs imgproc)
+@FIND@add_executable(sample main.cpp infer.cpp)
+target_link_libraries(sample PRIVATE ${OpenCV_LIBS}@LINK@)
+)";
+
 namespace {
 
 const BundleTexts kOrt = {
@@ -105,7 +123,10 @@ Leave graph optimisation at its default: it is what makes integer kernels of Q/D
     )
     return session.run(names, {"images": images})
 )",
-    {}};
+    {},
+    "infer_ort.cpp",
+    "find_package(onnxruntime REQUIRED)\n",
+    " onnxruntime::onnxruntime"};
 
 const BundleTexts kOpenVino = {
     "openvino",
@@ -122,7 +143,10 @@ read as it is; `ovc ../@MODEL@` converts it to IR once. Speed here: `benchmark_a
     results = openvino.Core().compile_model(str(model), "CPU", config)({"images": images})
     return [results[name] for name in names]
 )",
-    {}};
+    {},
+    "infer_openvino.cpp",
+    "find_package(OpenVINO REQUIRED COMPONENTS Runtime)\n",
+    " openvino::runtime"};
 
 const BundleTexts kOpenCv = {
     "opencv",
@@ -138,7 +162,10 @@ with `cv::dnn::blobFromImage(picture, 1.0 / 128, {@WIDTH@, @HEIGHT@}, {127.5, 12
     network.setInput(images)
     return network.forward(names)
 )",
-    {}};
+    {},
+    "infer_opencv.cpp",
+    "",
+    ""};
 
 const BundleTexts kTvm = {
     "tvm",
@@ -202,10 +229,30 @@ exec trtexec --onnx=../@MODEL@ --saveEngine=@STEM@.engine @TRTFLAGS@ \
   --loadInputs=images:sample-input.f32 --exportOutput=output.json
 )SH"}}};
 
+const BundleTexts kDeepStream = {
+    "deepstream",
+    "tensorrt",
+    R"(`nvinfer.txt` configures DeepStream's nvinfer: the detector as primary inference, the reader as secondary on
+the plates it found. `make` builds `libnvdsinfer_plates.so`, the parsers of both (`DEEPSTREAM=` names the
+SDK); the work is done in two headers of plain C++, which plateforge's own tests compile and run. nvinfer
+pads with black where training saw grey, and hands the reader upright boxes, not plates rectified by their
+corners: measure the reader on such crops (`plateforge eval --crop extents`). An integer file needs its
+engine built beforehand (`@STEM@.engine`, by the bundle for tensorrt): nvinfer itself looks for a
+calibration cache. plateforge has not run DeepStream itself.
+)",
+    R"(def run(images):
+    import onnxruntime  # stands in for nvinfer: proves the file, not the plugin
+
+    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    return session.run(names, {"images": images})
+)",
+    {}};
+
 }  // namespace
 
 const std::vector<BundleTexts>& bundle_texts() {
-  static const std::vector<BundleTexts> all = {kOpenCv, kOpenVino, kOrt, kTensorRt, kTvm};
+  static const std::vector<BundleTexts> all = {kDeepStream, kOpenCv,   kOpenVino,
+                                               kOrt,        kTensorRt, kTvm};
   return all;
 }
 

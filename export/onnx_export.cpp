@@ -115,9 +115,7 @@ OnnxModel make_onnx(const Model& model, const Profile& profile, const ExportOpti
     graph = with_outputs(std::move(graph), model.config, options.form);
     outputs = output_names(model.config.detector, options.form);
   }
-  auto spelled = profile;
-  spelled.norm_operators = options.norm_operators;
-  auto onnx = to_onnx(std::move(graph), spelled, options.opset,
+  auto onnx = to_onnx(std::move(graph), profile, options.opset,
                       onnx_metadata(model, profile.name, options.form), outputs);
   if (options.any_size) open_size(onnx, model.config, options.form);
   onnx.metadata[kFingerprintKey] = fingerprint(onnx);

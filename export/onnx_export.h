@@ -16,7 +16,6 @@ namespace plateforge {
 struct ExportOptions {
   int64_t batch = 1;  // static batch; 0 = symbolic "N"
   int64_t opset = 13;
-  bool norm_operators = false;                // LayerNorms as one operation; needs opset 17
   DetectorForm form = DetectorForm::decoded;  // what a detector's file answers with
   bool any_size = false;                      // a detector's file takes other sizes: open_size()
 };

@@ -15,8 +15,7 @@ namespace plateforge {
 // * a mean over the last axis of tokens [N, T, D], as a product with a constant: OpenCV 4.6 reduces
 //   images alone.
 // * a factor per channel of tokens, as a product with a diagonal matrix: OpenCV 4.6 takes a vector
-// for
-//   the channels of an image. fold_norm_affines() leaves few of them.
+//   for the channels of an image. fold_norm_affines() leaves few of them.
 // * a clamp, as two ReLUs: OpenCV 4.6 refuses Clip with bounds as inputs.
 void spell_portably(Graph& graph);
 

@@ -25,7 +25,8 @@ struct Profile {
   std::vector<std::string> runtimes;  // that it is made for
   std::string holds;                  // what natural_profile() says of the graphs it takes
   bool portable = false;              // spelled for OpenCV 4.6 too
-  // LayerNorms as one operation, which opset 17 brought and OpenCV 4.6 lacks, instead of its steps.
+  // LayerNorms as one operation, which opset 17 brought and OpenCV 4.6 lacks, instead of its
+  // steps. No profile has it of itself: export --layer-norm.
   bool norm_operators = false;
   bool arranged = false;  // quantisers arranged for integer kernels
   bool half = false;      // weights and arithmetic in 16-bit floats

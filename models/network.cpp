@@ -53,6 +53,12 @@ torch::Tensor normalize(const torch::Tensor& images) {
   return (images.to(torch::kFloat) - 127.5) * (1.0 / 128);
 }
 
+int64_t count_parameters(const torch::nn::Module& module) {
+  int64_t count = 0;
+  for (const auto& parameter : module.parameters()) count += parameter.numel();
+  return count;
+}
+
 NetworkPtr make_network(const ModelConfig& config, int64_t num_classes, uint64_t seed) {
   return find_network(config.name).build(config, num_classes, seed);
 }

@@ -24,6 +24,9 @@ using NetworkPtr = std::shared_ptr<Network>;
 // format kept.
 torch::Tensor normalize(const torch::Tensor& images);
 
+// Numbers that training can change.
+int64_t count_parameters(const torch::nn::Module& module);
+
 // Builds a network by config.name for `num_classes` outputs (alphabet + blank), with fresh weights
 // that follow from `seed`. Throws Error for an unknown name, listing the known ones, and for an
 // input size that the network cannot take.

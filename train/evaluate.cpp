@@ -13,16 +13,9 @@ namespace plateforge {
 
 namespace {
 
-constexpr int64_t kBeamWidth = 16;
-
 Reading read_one(const LogProbs& log_probs, const Model& model, const std::string& decoder) {
   const bool slots = reads_slots(model.config);
-  if (decoder == "beam") {
-    const auto readings =
-        read_best(log_probs, model.region, slots, {.width = kBeamWidth, .n_best = 1});
-    if (!readings.empty()) return readings.front();
-  }
-  // Also when no text of the grammar is in reach.
+  if (decoder == "beam") return read_best(log_probs, model.region, slots, {}).front();
   return read_greedy(log_probs, model.region.blank(), slots);
 }
 
@@ -30,9 +23,7 @@ Reading read_one(const LogProbs& log_probs, const Model& model, const std::strin
 
 Loader plain_loader(const Mix& mix, const Model& model, int64_t batch_size) {
   const LoaderOptions options{
-      .batch_size = batch_size,
-      .shuffle = false,
-      .size = {static_cast<int>(model.config.width), static_cast<int>(model.config.height)}};
+      .batch_size = batch_size, .shuffle = false, .size = input_size(model.config)};
   return {mix, model.region, AugmentConfig{.strength = 0, .ops = {}}, options};
 }
 

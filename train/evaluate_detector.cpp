@@ -13,9 +13,7 @@ namespace plateforge {
 
 Loader plain_frame_loader(const FrameMix& mix, const Model& model, int64_t batch_size) {
   const LoaderOptions options{
-      .batch_size = batch_size,
-      .shuffle = false,
-      .size = {static_cast<int>(model.config.width), static_cast<int>(model.config.height)}};
+      .batch_size = batch_size, .shuffle = false, .size = input_size(model.config)};
   return {
       make_frame_batches(mix, model.region, FramesConfig(), {.strength = 0, .ops = {}}, options),
       options};

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <functional>
 #include <string>
+#include <vector>
 
 #include "data/frame.h"
 #include "train/predict/pipeline.h"
@@ -11,14 +11,12 @@ namespace plateforge {
 
 struct SystemEvaluation {
   SystemMetrics metrics;
-  StageSeconds seconds;  // of all frames, over all threads
-  double elapsed = 0;    // seconds, from the first frame to the last
+  PipelineSeconds seconds;
 };
 
-// Finds and reads the plates of every frame and judges them. `make` gives each thread its models.
-SystemEvaluation evaluate_system(const FrameMix& frames, const Region& region,
-                                 const std::function<PlateModels()>& make,
-                                 const PipelineOptions& options);
+// Finds and reads the plates of every frame, on a thread for each of `models`, and judges them.
+SystemEvaluation evaluate_system(const FrameMix& mix, const Region& region,
+                                 std::vector<PlateModels>& models);
 
 // Recognition alone: the plates of a SPEC cut as the annotation says, in each of `crops` (see
 // CropOptions).

@@ -7,6 +7,7 @@
 
 #include "configs/atomic_file.h"
 #include "data/augment.h"
+#include "data/concat.h"
 #include "train/html.h"
 
 namespace plateforge {
@@ -39,14 +40,6 @@ std::string plate_uri(const Plate& plate) {
   return picture_uri(cut);
 }
 
-Plate plate_at(const Mix& mix, int64_t index) {
-  for (const auto& part : mix.parts) {
-    if (index < part.source->size()) return part.source->read({.epoch = 0, .index = index});
-    index -= part.source->size();
-  }
-  throw std::logic_error("more results than plates");
-}
-
 void write_reading_page(const std::filesystem::path& file, const Mix& mix,
                         const std::vector<ReadResult>& results, const std::string& title) {
   std::vector<size_t> order(results.size());
@@ -55,6 +48,7 @@ void write_reading_page(const std::filesystem::path& file, const Mix& mix,
   std::stable_partition(order.begin(), order.end(), wrong);
   const auto errors = static_cast<size_t>(std::count_if(order.begin(), order.end(), wrong));
   const auto shown = std::min(order.size(), kMaxPlates);
+  const auto plates = concat(mix);
 
   std::ostringstream page;
   page << "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
@@ -65,7 +59,7 @@ void write_reading_page(const std::filesystem::path& file, const Mix& mix,
        << "</p><main>";
   for (size_t k = 0; k < shown; ++k) {
     const auto& result = results[order[k]];
-    const auto plate = plate_at(mix, static_cast<int64_t>(order[k]));
+    const auto plate = plates->read({.epoch = 0, .index = static_cast<int64_t>(order[k])});
     page << "<figure" << (wrong(order[k]) ? " class=wrong" : "") << "><img alt='' src='"
          << plate_uri(plate) << "'><figcaption><b>" << escape_html(result.read) << "</b><br>";
     if (wrong(order[k])) page << "<del>is " << escape_html(result.truth) << "</del><br>";

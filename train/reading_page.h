@@ -9,8 +9,6 @@
 
 namespace plateforge {
 
-// Plate `index` of a mix, counted over its parts.
-Plate plate_at(const Mix& mix, int64_t index);
 // The plate cut out, at a size that suits a page; see picture_uri().
 std::string plate_uri(const Plate& plate);
 

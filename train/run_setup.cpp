@@ -9,10 +9,6 @@
 namespace plateforge {
 namespace {
 
-cv::Size input_size(const ModelConfig& model) {
-  return {static_cast<int>(model.width), static_cast<int>(model.height)};
-}
-
 // Quantisation-aware training goes on with the very network of the file.
 Model quantized_start(const RunConfig& config, const Region& region) {
   auto model = load_model(config.model.init_from);

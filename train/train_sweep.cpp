@@ -21,14 +21,11 @@ using Json = nlohmann::json;
 constexpr const char* kDone = "done";  // in the folder of a cell that has ended
 
 Json result_of(const SweepCell& cell, const fs::path& folder) {
-  std::map<std::string, std::string> metadata;
-  int64_t parameters = 0;
-  for (const auto& [name, tensor] : read_tensors(folder / "model.safetensors", metadata))
-    parameters += tensor.numel();
+  const auto model = load_model(folder / "model.safetensors");
   return {{"cell", cell.name},
-          {"parameters", parameters},
-          {"step", std::stoll(metadata.at("step"))},
-          {"validation", Json::parse(metadata.at("validation"))}};
+          {"parameters", count_parameters(*model.network)},
+          {"step", std::stoll(model.provenance.at("step"))},
+          {"validation", Json::parse(model.provenance.at("validation"))}};
 }
 
 Outcome train_cell(const SweepCell& cell, const fs::path& folder) {

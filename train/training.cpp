@@ -21,9 +21,7 @@ namespace plateforge {
 namespace {
 
 std::string network_line(const RunConfig& config, torch::nn::Module& network) {
-  int64_t parameters = 0;
-  for (const auto& parameter : network.parameters()) parameters += parameter.numel();
-  return config.model.name + ", " + std::to_string(parameters) + " parameters";
+  return config.model.name + ", " + std::to_string(count_parameters(network)) + " parameters";
 }
 
 std::string data_line(const char* what, int64_t real, int64_t all, int64_t val) {

@@ -84,7 +84,7 @@ Letterbox letterbox_view(const FrameSource& source, const SampleKey& key, cv::Ma
   ToPicture view;
   Frame frame = source.read(key, [&](const cv::Size& size, const std::vector<FramePlate>&) {
     box = Letterbox(size.width, size.height, out.cols, out.rows);
-    view = ToPicture(1 / box.scale, 0, 0, 0, 1 / box.scale, 0, 0, 0, 1);
+    view = to_picture(box);
     return view_for(view, out.size());
   });
   sample_frame(frame, view, out.size(), out);

@@ -63,6 +63,10 @@ double visible_share(const Quad& plate, const Quad& view, const cv::Size& pictur
 
 }  // namespace
 
+ToPicture to_picture(const Letterbox& box) {
+  return {1 / box.scale, 0, 0, 0, 1 / box.scale, 0, 0, 0, 1};
+}
+
 cv::Point2f mapped(const cv::Matx33d& map, const cv::Point2f& point) {
   const cv::Vec3d p = map * cv::Vec3d(point.x, point.y, 1);
   return {static_cast<float>(p[0] / p[2]), static_cast<float>(p[1] / p[2])};

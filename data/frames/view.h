@@ -1,12 +1,15 @@
 #pragma once
 
 #include "data/frame.h"
+#include "data/frames/letterbox.h"
 
 namespace plateforge {
 
 // How a network's input lies on a picture: maps pixels of the input to pixels of the picture, pixel
 // centres at integers + 0.5 in both.
 using ToPicture = cv::Matx33d;
+
+ToPicture to_picture(const Letterbox& box);
 
 cv::Point2f mapped(const cv::Matx33d& map, const cv::Point2f& point);
 

@@ -10,8 +10,10 @@ Reading read_greedy(const LogProbs& log_probs, int64_t blank, bool slots) {
 
 std::vector<Reading> read_best(const LogProbs& log_probs, const Region& region, bool slots,
                                const BeamOptions& options) {
-  if (slots) return slots_search(log_probs, region.blank(), options.n_best, &region);
-  return ctc_beam_search(log_probs, region.blank(), options, &region);
+  auto readings = slots ? slots_search(log_probs, region.blank(), options.n_best, &region)
+                        : ctc_beam_search(log_probs, region.blank(), options, &region);
+  if (readings.empty()) readings = {read_greedy(log_probs, region.blank(), slots)};
+  return readings;
 }
 
 }  // namespace plateforge

@@ -11,7 +11,7 @@ namespace plateforge {
 Reading read_greedy(const LogProbs& log_probs, int64_t blank, bool slots);
 
 // The likeliest texts that the region's layouts allow, best first: exactly for slots, by a beam of
-// `options.width` for CTC. Empty when none is in reach.
+// `options.width` for CTC. Where none is in reach, the greedy text alone.
 std::vector<Reading> read_best(const LogProbs& log_probs, const Region& region, bool slots,
                                const BeamOptions& options);
 

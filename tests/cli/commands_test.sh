@@ -111,5 +111,26 @@ for command in doctor "data verify" "data stats" "data preview" "data synth" "da
   ends "$command --help" 0 "$plateforge" $command --help
 done
 
+"$plateforge" manual > "$work/plateforge.1"
+holds "the man page names every command" python3 - "$work/plateforge.1" <<'PY'
+import subprocess, sys
+page = open(sys.argv[1], encoding="utf-8").read().replace("\\-", "-")
+assert all(f"\n.SS {name}\n" in page for name in ("train", "data verify", "prune --structured", "bench model"))
+assert "\\fBaugment.strength\\fR (1)" in page and "\\fB--max-drop\\fR" in page
+PY
+if command -v groff >/dev/null; then
+  holds "the man page is sound roff" test -z "$(groff -man -Tutf8 -ww -z "$work/plateforge.1" 2>&1)"
+fi
+"$plateforge" completion > "$work/completion.bash"
+completes() { # WORDS... : what completion offers for the last one
+  bash -c 'source "$1"; shift; COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _plateforge; echo "${COMPREPLY[*]}"' \
+    _ "$work/completion.bash" plateforge "$@"
+}
+holds "commands complete" test "$(completes data '')" = "verify stats preview cache convert synth"
+holds "options complete" test "$(completes prune --struc)" = "--structured"
+holds "keys of the config complete" test "$(completes train --set data.tr)" = "data.train="
+ends "a mistyped command" 2 "$plateforge" data verfy
+holds "is guessed" grep -q "did you mean 'data verify'" "$work/said"
+
 echo "$checks checks, $failures failed"
 [ "$failures" -eq 0 ]

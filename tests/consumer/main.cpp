@@ -1,10 +1,23 @@
-#include <configs/region.h>
-#include <models/model_file.h>
+// Finds and reads the plates of pictures: consumer DETECTOR READER PICTURE...
+#include <train/predict/pipeline.h>
 
 #include <iostream>
 
-int main() {
-  const auto model = plateforge::make_model({}, plateforge::Region::load("cn"), /*seed=*/1);
-  model.network->eval();
-  std::cout << model.network->forward(torch::zeros({1, 3, 24, 94})).sizes() << "\n";
+int main(int argc, char** argv) {
+  if (argc < 4) {
+    std::cerr << "usage: consumer DETECTOR READER PICTURE...\n";
+    return 2;
+  }
+  auto models = plateforge::load_plate_models(argv[1], argv[2]);
+  std::vector<plateforge::Picture> pictures;
+  for (int i = 3; i < argc; ++i) pictures.push_back({.source = argv[i]});
+
+  for (const auto& [picture, plates] : plateforge::predict(pictures, models.front())) {
+    if (!picture.problem.empty()) std::cerr << picture.problem << "\n";
+    for (const auto& plate : plates) {
+      const auto& best = plate.texts.front();
+      std::cout << picture.source << "  " << best.text << "  " << best.confidence << "  at "
+                << plate.box << "\n";
+    }
+  }
 }

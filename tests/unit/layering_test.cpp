@@ -70,6 +70,8 @@ std::vector<std::vector<Include>> all_files(const fs::path& root) {
     if (!fs::exists(root / folder)) continue;
     for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
       const auto extension = entry.path().extension();
+      // What bundles carry is for programs of others.
+      if (entry.path().parent_path().filename() == "samples") continue;
       if (extension == ".h" || extension == ".cpp") {
         files.push_back(includes_of(root, fs::relative(entry.path(), root)));
       }

@@ -14,6 +14,7 @@
 #include "data/loader.h"
 #include "data/pack.h"
 #include "train/commands/bench.h"
+#include "train/commands/commands.h"
 
 namespace po = boost::program_options;
 

@@ -9,6 +9,7 @@
 #include "models/graph/trace.h"
 #include "models/model_file.h"
 #include "train/commands/bench.h"
+#include "train/commands/commands.h"
 
 namespace po = boost::program_options;
 

@@ -12,6 +12,7 @@
 #include "models/graph_network.h"
 #include "train/commands/bench.h"
 #include "train/commands/bench_step.h"
+#include "train/commands/commands.h"
 #include "train/commands/op_timer.h"
 #include "train/runtime.h"
 

@@ -5,11 +5,13 @@
 #include "configs/yaml.h"
 #include "data/concat.h"
 #include "data/convert.h"
+#include "data/loader.h"
 #include "data/pack.h"
 #include "data/preview.h"
 #include "data/stats.h"
 #include "data/verify.h"
 #include "train/commands/bench.h"
+#include "train/commands/commands.h"
 #include "train/commands/data_frames.h"
 
 namespace po = boost::program_options;
@@ -73,7 +75,9 @@ Verified verify_plate_data(const Source& source, const std::string& against,
   return result;
 }
 
-int verify_data(const Args& args) {
+}  // namespace
+
+int data_verify(const Args& args) {
   Source source;
   std::string against, json;
   VerifyOptions verify;
@@ -116,7 +120,7 @@ int verify_data(const Args& args) {
   return found.violations.empty() ? 0 : 1;
 }
 
-int stats_data(const Args& args) {
+int data_stats(const Args& args) {
   Source source;
   std::string json;
   bool no_sizes = false;
@@ -139,16 +143,20 @@ int stats_data(const Args& args) {
   return 0;
 }
 
+namespace {
+
 cv::Mat preview_plate_data(const Source& source, const std::string& config,
                            PreviewOptions preview) {
   const RunConfig run = config.empty() ? RunConfig{} : read_run_config(config);
   const auto region = source.load_region();
-  preview.size = {static_cast<int>(run.model.width), static_cast<int>(run.model.height)};
+  preview.size = input_size(run.model);
   preview.seed = static_cast<uint64_t>(source.seed);
   return preview_sheet(source.open(region), region, run.augment, preview);
 }
 
-int preview_data(const Args& args) {
+}  // namespace
+
+int data_preview(const Args& args) {
   Source source;
   std::string out = "preview.png", config;
   PreviewOptions preview;
@@ -181,6 +189,8 @@ int preview_data(const Args& args) {
   return 0;
 }
 
+namespace {
+
 void add_record_options(po::options_description& options, PackOptions& pack) {
   options.add_options()("width", po::value(&pack.record.width)->default_value(pack.record.width),
                         "pixels of a packed picture, surroundings included")(
@@ -196,7 +206,9 @@ void check_record(const PackOptions& pack) {
           pack.record.width, " x ", pack.record.height, " and ", pack.margin);
 }
 
-int cache_data(const Args& args) {
+}  // namespace
+
+int data_cache(const Args& args) {
   Source source;
   std::string folder;
   PackOptions pack;
@@ -220,7 +232,7 @@ int cache_data(const Args& args) {
   return 0;
 }
 
-int convert_data(const Args& args) {
+int data_convert(const Args& args) {
   Source source;
   std::string out, to;
   PackOptions pack;
@@ -249,7 +261,7 @@ int convert_data(const Args& args) {
   return 0;
 }
 
-int synth_data(const Args& args) {
+int data_synth(const Args& args) {
   std::string region_name = "cn", out;
   int64_t count = 1000, seed = 1, threads = 0;
   po::options_description options("options");
@@ -275,31 +287,6 @@ int synth_data(const Args& args) {
   write_csv(mix, out, threads);
   std::cout << "wrote " << mix.size() << " plates to " << out << "/plates.csv\n";
   return 0;
-}
-
-struct Subcommand {
-  const char* name;
-  int (*run)(const Args&);
-};
-
-constexpr Subcommand kSubcommands[] = {
-    {"verify", verify_data}, {"stats", stats_data},     {"preview", preview_data},
-    {"cache", cache_data},   {"convert", convert_data}, {"synth", synth_data},
-};
-
-}  // namespace
-
-int data_command(const Args& args) {
-  const std::string known = "verify, stats, preview, cache, convert, synth";
-  if (!args.empty() && (args[0] == "--help" || args[0] == "-h")) {
-    std::cout << "plateforge data " << known << "\n\nEach takes --help.\n";
-    return 0;
-  }
-  require(!args.empty(), "data needs a subcommand: ", known);
-  for (const auto& [name, run] : kSubcommands) {
-    if (args[0] == name) return run({args.begin() + 1, args.end()});
-  }
-  fail("unknown subcommand 'data ", args[0], "'; known: ", known);
 }
 
 }  // namespace plateforge

@@ -6,7 +6,9 @@
 #include "data/frames/preview.h"
 #include "data/frames/stats.h"
 #include "data/frames/verify.h"
+#include "data/loader.h"
 #include "train/commands/bench.h"
+#include "train/commands/commands.h"
 
 namespace plateforge {
 
@@ -33,7 +35,7 @@ cv::Mat preview_frame_data(const FrameData& data, const std::string& config, int
   RunConfig run;
   if (!config.empty()) {
     run = read_run_config(config);
-    options.size = {static_cast<int>(run.model.width), static_cast<int>(run.model.height)};
+    options.size = input_size(run.model);
   }
   return preview_frames(data.open(), data.region, run.frames, run.augment, options);
 }

@@ -7,6 +7,7 @@
 #include "export/runtimes.h"
 #include "models/model_file.h"
 #include "train/commands/commands.h"
+#include "train/error_analysis.h"
 #include "train/evaluate.h"
 #include "train/evaluate_detector.h"
 #include "train/evaluate_system.h"
@@ -22,6 +23,7 @@ struct Request {
   std::string model, detector, reader, spec, json, page, decoder = "greedy";
   EngineOptions engine;
   int64_t batch = 64;
+  bool analyse = false;
   double score = DetectorOptions().score_threshold;
   CropOptions crop;
   RuntimeConfig runtime;
@@ -42,7 +44,10 @@ po::options_description describe(Request& r) {
       "least score of a plate that a detector reports")(
       "batch", po::value(&r.batch)->default_value(r.batch), "samples per forward pass")(
       "crop", po::value(&r.crop.crop)->default_value(r.crop.crop), "rectify, extents or box")(
-      "page", po::value(&r.page), "also write an HTML page with pictures and what was read")(
+      "analyse", po::bool_switch(&r.analyse),
+      "of a reader: also by width, light, sharpness and tilt of the plates, and labels that look "
+      "wrong")("page", po::value(&r.page),
+               "also write an HTML page with pictures and what was read")(
       "json", po::value(&r.json), "write the metrics here; - is standard output");
   add_runtime_options(options, r.runtime);
   return options;
@@ -50,13 +55,15 @@ po::options_description describe(Request& r) {
 
 // Whatever was measured, for people and for programs.
 template <class Measured>
-void report(const Request& request, const Measured& measured) {
+void report(const Request& request, const Measured& measured, const nlohmann::json& analysis = {}) {
   auto json = measured.metrics.to_json();
+  if (!analysis.is_null()) json["analysis"] = analysis;
   json["loss"] = measured.loss;
   json["images_per_second"] =
       static_cast<double>(measured.metrics.samples()) / std::max(1e-9, measured.seconds);
   json["data"] = request.spec;
-  if (request.json != "-") std::cout << measured.metrics.to_text();
+  if (request.json != "-")
+    std::cout << measured.metrics.to_text() << (analysis.is_null() ? "" : analysis_text(analysis));
   write_json(request.json, json);
 }
 
@@ -67,7 +74,9 @@ void eval_reader(const Request& request, const Model& model, torch::Device devic
   const auto measured = evaluate_reader(
       model, plates,
       {.decoder = request.decoder, .precision = request.runtime.precision, .device = device});
-  report(request, measured);
+  nlohmann::json analysis;
+  if (request.analyse) analysis = error_analysis(mix, input_size(model.config), measured.results);
+  report(request, measured, analysis);
   if (!request.page.empty()) write_reading_page(request.page, mix, measured.results, request.spec);
 }
 
@@ -96,27 +105,23 @@ void eval_system(Request request) {
           "give --model for one network, or --detector and --reader for both together");
   check_runtime(request.engine.runtime);
   request.engine.precision = request.runtime.precision;
-  const PipelineOptions pipeline{.threads = threads_for_pictures(request.runtime)};
-  const auto make = [&]() -> PlateModels {
-    return {PlateFinder(request.detector, request.engine, {.score = request.score}),
-            PlateReader(request.reader, request.engine)};
-  };
-  auto models = make();
-  const auto& region = models.reader.region();
-  auto measured =
-      evaluate_system(open_frames(request.spec, region, /*seed=*/0), region, make, pipeline);
+  auto models = load_plate_models(request.detector, request.reader, request.engine,
+                                  {.score = request.score}, threads_for_pictures(request.runtime));
+  auto& reader = models.front().reader;
+  auto measured = evaluate_system(open_frames(request.spec, reader.region(), /*seed=*/0),
+                                  reader.region(), models);
   const auto kinds = spec_kinds(request.spec);
   if (std::all_of(kinds.begin(), kinds.end(), [](const auto& kind) { return kind == "ccpd"; }))
-    add_annotated_crops(request.spec, {"rectify", "extents", "box"}, models.reader,
-                        measured.metrics);
+    add_annotated_crops(request.spec, {"rectify", "extents", "box"}, reader, measured.metrics);
   const auto frames = measured.metrics.samples();
   auto json = measured.metrics.to_json();
-  json["seconds_per_picture"] = seconds_json(measured.seconds, frames);
-  json["images_per_second"] = static_cast<double>(frames) / std::max(1e-9, measured.elapsed);
+  json["seconds_per_picture"] = seconds_json(measured.seconds.work, frames);
+  json["images_per_second"] =
+      static_cast<double>(frames) / std::max(1e-9, measured.seconds.elapsed);
   json["data"] = request.spec;
   if (request.json != "-") {
     std::cout << measured.metrics.to_text() << "milliseconds of work per frame:";
-    for (const auto& [stage, sum] : measured.seconds.by_stage())
+    for (const auto& [stage, sum] : measured.seconds.work.by_stage())
       std::cout << "  " << stage << " " << std::fixed << std::setprecision(1)
                 << 1e3 * sum / static_cast<double>(std::max<int64_t>(frames, 1));
     std::cout << "\n" << measured.metrics.published_text();

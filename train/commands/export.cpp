@@ -79,8 +79,8 @@ int export_command(const Args& args) {
       "not "
       "for OpenCV 4.6)")(
       "bundle", po::value(&bundle_list),
-      "runtimes, joined by , (opencv openvino ort tensorrt tvm): a folder beside the file with "
-      "what it takes and gives, a sample with its outputs, a script that proves a port")(
+      "runtimes, joined by , (deepstream opencv openvino ort tensorrt tvm): a folder beside the "
+      "file with what it takes and gives, a sample with its outputs, a script that proves a port")(
       "sample", po::value(&sample_spec),
       "SPEC whose first picture is the bundle's sample; default: one drawn from the region pack")(
       "strict", po::bool_switch(&strict),
@@ -98,7 +98,6 @@ int export_command(const Args& args) {
   exporting.any_size = size == "dynamic";
   require(norms == "steps" || norms == "operator", "--layer-norm ", norms,
           " is unknown; known: steps operator");
-  exporting.norm_operators = norms == "operator";
   const auto names = values.count("profile") ? split_list(profile_list)
                                              : std::vector<std::string>{natural_profile(model)};
   require(!names.empty(), "--profile names nothing");
@@ -118,7 +117,8 @@ int export_command(const Args& args) {
   bool holds = true;
   nlohmann::json summary;
   for (const auto& name : names) {
-    const auto& profile = find_profile(name);
+    auto profile = find_profile(name);
+    profile.norm_operators = norms == "operator";
     const auto onnx = make_onnx(model, profile, exporting);
     const auto forecast = lint(onnx);
     summary[name] = forecast.to_json();

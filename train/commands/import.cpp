@@ -32,14 +32,12 @@ int import_command(const Args& args) {
   model.provenance["imported_from"] = std::filesystem::path(file).filename().string();
   save_model(model, out);
 
-  int64_t parameters = 0, nonzero = 0;
-  for (const auto& parameter : model.network->parameters()) {
-    parameters += parameter.numel();
+  int64_t nonzero = 0;
+  for (const auto& parameter : model.network->parameters())
     nonzero += parameter.count_nonzero().item<int64_t>();
-  }
-  std::cout << out << ": " << tensors.size() << " tensors, " << parameters << " parameters ("
-            << nonzero << " not zero), " << model.region.num_classes() << " classes of region "
-            << model.region.name() << "\n";
+  std::cout << out << ": " << tensors.size() << " tensors, " << count_parameters(*model.network)
+            << " parameters (" << nonzero << " not zero), " << model.region.num_classes()
+            << " classes of region " << model.region.name() << "\n";
   return 0;
 }
 

@@ -17,6 +17,7 @@ bool parse_options(const Args& args, const std::string& usage,
                    const po::positional_options_description& positional) try {
   po::options_description all = options;
   all.add_options()("help,h", "this text");
+  if (!args.empty() && args.back() == kDescribe) throw Description{usage, all};
   po::store(po::command_line_parser(args)
                 .options(all)
                 .positional(positional)
@@ -31,6 +32,13 @@ bool parse_options(const Args& args, const std::string& usage,
   return true;
 } catch (const po::error& problem) {
   fail(problem.what(), "; usage: ", usage.substr(0, usage.find('\n')));
+}
+
+Description describe(const Command& command) try {
+  command.run({kDescribe});
+  throw std::logic_error(std::string(command.name) + " parsed no options");
+} catch (const Description& description) {
+  return description;
 }
 
 void add_runtime_options(po::options_description& options, RuntimeConfig& runtime) {

@@ -1,6 +1,3 @@
-#include <chrono>
-#include <iostream>
-
 #include "configs/error.h"
 #include "configs/log.h"
 #include "export/runtimes.h"
@@ -20,6 +17,7 @@ struct Request {
   DetectOptions detect;
   PictureOptions pictures;
   PipelineOptions pipeline;
+  int64_t threads = 0;
   ResultOptions results;
 };
 
@@ -49,7 +47,7 @@ po::options_description describe(Request& r) {
                                "pack of an .onnx reader; default: the shipped one it names")(
       "precision", po::value(&r.engine.precision)->default_value(r.engine.precision),
       "fp32 or bf16, of model files")(
-      "threads", po::value(&r.pipeline.threads)->default_value(0),
+      "threads", po::value(&r.threads)->default_value(0),
       "pictures in work at a time, a thread each; 0 = one per core");
   return options;
 }
@@ -57,7 +55,7 @@ po::options_description describe(Request& r) {
 void check(const Request& r) {
   require(r.pipeline.n_best >= 1, "--best ", r.pipeline.n_best, " must be at least 1");
   require(r.pipeline.batch >= 1, "--batch ", r.pipeline.batch, " must be at least 1");
-  require(r.pipeline.threads >= 0, "--threads ", r.pipeline.threads, " must not be negative");
+  require(r.threads >= 0, "--threads ", r.threads, " must not be negative");
   require(r.detect.score > 0 && r.detect.score < 1, "--score ", r.detect.score,
           " must lie between 0 and 1");
   require(r.engine.precision == "fp32" || r.engine.precision == "bf16", "--precision ",
@@ -71,19 +69,20 @@ struct Counts {
   int64_t pictures = 0, plates = 0, problems = 0;
 };
 
-std::string summary(const Counts& counts, const StageSeconds& seconds, double elapsed) {
-  const double work = seconds.networks() + seconds.around();
+std::string summary(const Counts& counts, const PipelineSeconds& seconds) {
+  const auto& stages = seconds.work;
+  const double work = stages.networks() + stages.around();
   const auto percent = [&](double part) {
     return std::to_string(std::lround(work > 0 ? 100 * part / work : 0)) + " %";
   };
   std::ostringstream text;
   text.precision(3);
   text << counts.pictures << " pictures, " << counts.plates << " plates, "
-       << static_cast<double>(counts.pictures) / std::max(elapsed, 1e-9) << " pictures/s; detector "
-       << percent(seconds.detect) << ", reader " << percent(seconds.read)
-       << ", before and behind them " << percent(seconds.around())
+       << static_cast<double>(counts.pictures) / std::max(seconds.elapsed, 1e-9)
+       << " pictures/s; detector " << percent(stages.detect) << ", reader " << percent(stages.read)
+       << ", before and behind them " << percent(stages.around())
        << " (opening the pictures comes on top: "
-       << 1e3 * seconds.load / static_cast<double>(std::max<int64_t>(counts.pictures, 1))
+       << 1e3 * stages.load / static_cast<double>(std::max<int64_t>(counts.pictures, 1))
        << " ms each)";
   return text.str();
 }
@@ -99,24 +98,16 @@ int predict_command(const Args& args) {
                      values, inputs))
     return 0;
   check(r);
-  r.pipeline.threads = threads_for_pictures({.device = "cpu", .threads = r.pipeline.threads});
   r.results.text = r.results.json != "-" && r.results.csv != "-";
 
-  const auto make = [&]() -> PlateModels {
-    return {PlateFinder(r.detector, r.engine, r.detect), PlateReader(r.reader, r.engine)};
-  };
-  const auto models = make();  // what is wrong with the files is told before anything is written
-  const auto& region = models.reader.region();
-  if (models.finder.region() != region.name() && models.finder.region() != "any")
-    log_warning("the detector was trained for region " + models.finder.region() +
-                ", the reader for " + region.name());
+  auto models = load_plate_models(r.detector, r.reader, r.engine, r.detect,
+                                  threads_for_pictures({.device = "cpu", .threads = r.threads}));
   PictureStream pictures(r.inputs, r.pictures);
-  ResultWriter writer(r.results, region);
+  ResultWriter writer(r.results, models.front().reader.region());
   pictures.leave_out(writer.done());
 
   Counts counts;
   std::optional<Tracker> tracker;
-  const auto start = std::chrono::steady_clock::now();
   const auto take = [&](Prediction prediction) {
     const auto& picture = prediction.picture;
     if (!picture.problem.empty()) log_warning(picture.problem), ++counts.problems;
@@ -132,9 +123,8 @@ int predict_command(const Args& args) {
     ++counts.pictures, counts.plates += static_cast<int64_t>(prediction.plates.size());
     writer.write(prediction);
   };
-  const auto seconds = run_pipeline([&] { return pictures.next(); }, make, take, r.pipeline);
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  log_info(summary(counts, seconds, elapsed.count()));
+  const auto seconds = run_pipeline([&] { return pictures.next(); }, models, take, r.pipeline);
+  log_info(summary(counts, seconds));
   return counts.problems > 0 ? 1 : 0;
 }
 

@@ -34,7 +34,7 @@ class Clock {
 Letterbox fit_into(const cv::Mat& image, cv::Mat& input) {
   const Letterbox box(image.cols, image.rows, input.cols, input.rows);
   Frame frame{.image = image, .region = {{0, 0}, image.size()}, .plates = {}, .source = {}};
-  sample_frame(frame, {1 / box.scale, 0, 0, 0, 1 / box.scale, 0, 0, 0, 1}, input.size(), input);
+  sample_frame(frame, to_picture(box), input.size(), input);
   return box;
 }
 
@@ -56,14 +56,15 @@ FoundPlate in_picture(const Detection& found, const Letterbox& box) {
   return plate;
 }
 
-void find_plates(std::vector<Prediction>& predictions, PlateFinder& finder, StageSeconds& seconds) {
+void find_plates(std::vector<Prediction*>& predictions, PlateFinder& finder,
+                 StageSeconds& seconds) {
   auto batch = empty_batch(static_cast<int64_t>(predictions.size()), finder.size());
   std::vector<Letterbox> boxes;
   {
     const Clock clock(seconds.fit);
     for (size_t i = 0; i < predictions.size(); ++i) {
       cv::Mat input = picture_in(batch, static_cast<int64_t>(i));
-      boxes.push_back(fit_into(predictions[i].picture.image, input));
+      boxes.push_back(fit_into(predictions[i]->picture.image, input));
     }
   }
   torch::Tensor inferred;
@@ -74,17 +75,16 @@ void find_plates(std::vector<Prediction>& predictions, PlateFinder& finder, Stag
   const Clock clock(seconds.pick);
   const auto found = finder.pick(inferred);
   for (size_t i = 0; i < predictions.size(); ++i)
-    for (const auto& plate : found[i]) {
-      predictions[i].plates.push_back(in_picture(plate, boxes[i]));
-      if (predictions[i].plates.back().box.empty()) predictions[i].plates.pop_back();
-    }
+    for (const auto& plate : found[i])
+      if (auto seen = in_picture(plate, boxes[i]); !seen.box.empty())
+        predictions[i]->plates.push_back(std::move(seen));
 }
 
-void read_plates(std::vector<Prediction>& predictions, PlateReader& reader, int64_t n_best,
+void read_plates(std::vector<Prediction*>& predictions, PlateReader& reader, int64_t n_best,
                  StageSeconds& seconds) {
   std::vector<std::pair<const cv::Mat*, FoundPlate*>> plates;
-  for (auto& prediction : predictions)
-    for (auto& plate : prediction.plates) plates.emplace_back(&prediction.picture.image, &plate);
+  for (auto* prediction : predictions)
+    for (auto& plate : prediction->plates) plates.emplace_back(&prediction->picture.image, &plate);
   if (plates.empty()) return;
   auto batch = empty_batch(static_cast<int64_t>(plates.size()), reader.size());
   {
@@ -108,10 +108,11 @@ void read_plates(std::vector<Prediction>& predictions, PlateReader& reader, int6
 // Pieces of the stream, numbered; results wait for their turn.
 class Conveyor {
  public:
-  Conveyor(const NextPicture& next, const PipelineOptions& options)
+  Conveyor(const NextPicture& next, int64_t batch, size_t threads)
       : next_picture_(next),
-        batch_(std::max<int64_t>(options.batch, 1)),
-        most_ahead_(2 * std::max<int64_t>(options.threads, 1)) {}
+        batch_(std::max<int64_t>(batch, 1)),
+        most_ahead_(static_cast<int64_t>(2 * threads)),
+        working_(threads) {}
 
   // The next pictures with their number; none at the end or when a thread has failed.
   std::vector<Picture> take(int64_t& number) {
@@ -132,17 +133,22 @@ class Conveyor {
     done_[number] = std::move(predictions);
     changed_.notify_all();
   }
-  void thread_ends(const StageSeconds& seconds, std::exception_ptr problem, bool last) {
+  void thread_ends(const StageSeconds& seconds) {
     const std::lock_guard lock(mutex_);
     seconds_ += seconds;
-    if (problem && !problem_) problem_ = problem;
-    ended_ = ended_ || last;
+    --working_;
+    changed_.notify_all();
+  }
+  // Ends the work; the first problem counts.
+  void fail(std::exception_ptr problem) {
+    const std::lock_guard lock(mutex_);
+    if (!problem_) problem_ = std::move(problem);
     changed_.notify_all();
   }
   // The results in order; false at the end. Throws what a thread threw.
   bool next_results(std::vector<Prediction>& predictions) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return problem_ || ended_ || done_.contains(given_); });
+    changed_.wait(lock, [&] { return problem_ || working_ == 0 || done_.contains(given_); });
     if (problem_) std::rethrow_exception(problem_);
     const auto found = done_.find(given_);
     if (found == done_.end()) return false;
@@ -152,7 +158,6 @@ class Conveyor {
     changed_.notify_all();
     return true;
   }
-  void fail(std::exception_ptr problem) { thread_ends({}, problem, false); }
   const StageSeconds& seconds() const { return seconds_; }
 
  private:
@@ -162,31 +167,10 @@ class Conveyor {
   std::condition_variable changed_;
   std::map<int64_t, std::vector<Prediction>> done_;
   int64_t next_ = 0, given_ = 0;
-  bool ended_ = false;
+  size_t working_;  // threads that have not ended
   std::exception_ptr problem_;
   StageSeconds seconds_;
 };
-
-std::vector<Prediction> load_and_predict(std::vector<Picture> pictures, PlateModels& models,
-                                         int64_t n_best, StageSeconds& seconds) {
-  {
-    const Clock clock(seconds.load);
-    for (auto& picture : pictures) picture.load();
-  }
-  std::vector<Picture> good;
-  for (auto& picture : pictures)
-    if (!picture.image.empty()) good.push_back(picture);  // shares the pixels
-  auto found = predict(std::move(good), models, n_best, seconds);
-  std::vector<Prediction> all;
-  size_t next = 0;
-  for (auto& picture : pictures) {
-    if (picture.image.empty())
-      all.push_back({std::move(picture), {}});
-    else
-      all.push_back(std::move(found[next++]));
-  }
-  return all;
-}
 
 }  // namespace
 
@@ -202,35 +186,44 @@ std::vector<std::pair<const char*, double>> StageSeconds::by_stage() const {
 }
 
 std::vector<Prediction> predict(std::vector<Picture> pictures, PlateModels& models, int64_t n_best,
-                                StageSeconds& seconds) {
+                                StageSeconds* seconds) {
+  StageSeconds unasked;
+  auto& spent = seconds ? *seconds : unasked;
   std::vector<Prediction> predictions;
-  for (auto& picture : pictures) predictions.push_back({std::move(picture), {}});
-  if (predictions.empty()) return predictions;
-  find_plates(predictions, models.finder, seconds);
-  read_plates(predictions, models.reader, n_best, seconds);
+  {
+    const Clock clock(spent.load);
+    for (auto& picture : pictures) {
+      picture.load();
+      predictions.push_back({std::move(picture), {}});
+    }
+  }
+  std::vector<Prediction*> seen;
+  for (auto& prediction : predictions)
+    if (!prediction.picture.image.empty()) seen.push_back(&prediction);
+  if (seen.empty()) return predictions;
+  find_plates(seen, models.finder, spent);
+  read_plates(seen, models.reader, n_best, spent);
   return predictions;
 }
 
-StageSeconds run_pipeline(const NextPicture& next, const std::function<PlateModels()>& make,
-                          const std::function<void(Prediction)>& take,
-                          const PipelineOptions& options) {
-  Conveyor conveyor(next, options);
-  std::atomic<int64_t> working = std::max<int64_t>(options.threads, 1);
-  const auto work = [&] {
-    StageSeconds seconds;
-    std::exception_ptr problem;
+PipelineSeconds run_pipeline(const NextPicture& next, std::vector<PlateModels>& models,
+                             const std::function<void(Prediction)>& take,
+                             const PipelineOptions& options) {
+  const auto start = std::chrono::steady_clock::now();
+  Conveyor conveyor(next, options.batch, models.size());
+  const auto work = [&](PlateModels& own) {
+    StageSeconds spent;
     try {
-      auto models = make();
       int64_t number = 0;
       for (auto some = conveyor.take(number); !some.empty(); some = conveyor.take(number))
-        conveyor.put(number, load_and_predict(std::move(some), models, options.n_best, seconds));
+        conveyor.put(number, predict(std::move(some), own, options.n_best, &spent));
     } catch (...) {
-      problem = std::current_exception();
+      conveyor.fail(std::current_exception());
     }
-    conveyor.thread_ends(seconds, problem, --working == 0);
+    conveyor.thread_ends(spent);
   };
   std::vector<std::thread> threads;
-  for (int64_t i = working; i > 0; --i) threads.emplace_back(work);
+  for (auto& own : models) threads.emplace_back(work, std::ref(own));
   std::exception_ptr problem;
   try {
     std::vector<Prediction> some;
@@ -242,7 +235,8 @@ StageSeconds run_pipeline(const NextPicture& next, const std::function<PlateMode
   }
   for (auto& thread : threads) thread.join();
   if (problem) std::rethrow_exception(problem);
-  return conveyor.seconds();
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+  return {conveyor.seconds(), elapsed.count()};
 }
 
 }  // namespace plateforge

@@ -40,29 +40,27 @@ struct StageSeconds {
   double around() const { return fit + pick + rectify + text; }  // before and behind the networks
 };
 
-// Both networks; every thread has its own.
-struct PlateModels {
-  PlateFinder finder;
-  PlateReader reader;
-};
+// Finds and reads the plates of pictures. Those that cannot be read come with their problem and
+// without plates.
+std::vector<Prediction> predict(std::vector<Picture> pictures, PlateModels& models,
+                                int64_t n_best = 1, StageSeconds* seconds = nullptr);
 
 struct PipelineOptions {
-  int64_t threads = 2;  // pictures in work at a time are threads * batch
-  int64_t batch = 1;    // pictures that a thread looks at in one forward pass
+  int64_t batch = 1;  // pictures that a thread looks at in one forward pass
   int64_t n_best = 1;
 };
 
-// Finds and reads the plates of loaded pictures, none of which has a problem or ends a video.
-std::vector<Prediction> predict(std::vector<Picture> pictures, PlateModels& models, int64_t n_best,
-                                StageSeconds& seconds);
+struct PipelineSeconds {
+  StageSeconds work;   // of all threads
+  double elapsed = 0;  // from the first picture's turn to the last prediction taken
+};
 
 using NextPicture = std::function<std::optional<Picture>()>;
-// The same of a whole stream: `next` gives its pictures, not loaded, nullopt at the end; `make`
-// gives each thread its models, `take` gets the predictions in the stream's order, on the calling
-// thread; pictures that cannot be read come without plates. What is thrown on any thread is thrown
-// here.
-StageSeconds run_pipeline(const NextPicture& next, const std::function<PlateModels()>& make,
-                          const std::function<void(Prediction)>& take,
-                          const PipelineOptions& options);
+// The same of a whole stream, on a thread for each of `models`: `next` gives its pictures, not
+// loaded, nullopt at the end; `take` gets the predictions in the stream's order, on the calling
+// thread. What is thrown on any thread is thrown here.
+PipelineSeconds run_pipeline(const NextPicture& next, std::vector<PlateModels>& models,
+                             const std::function<void(Prediction)>& take,
+                             const PipelineOptions& options);
 
 }  // namespace plateforge

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "configs/error.h"
+#include "configs/log.h"
 #include "export/onnx_reader.h"
 #include "export/runtimes.h"
 #include "models/decode/read.h"
@@ -17,8 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using torch::Tensor;
-
-constexpr int64_t kBeamWidth = 16;
 
 class TorchEngine final : public Engine {
  public:
@@ -97,10 +96,6 @@ struct FileFacts {
 
 bool is_exported(const fs::path& file) { return file.extension() == ".onnx"; }
 
-cv::Size size_of(const ModelConfig& config) {
-  return {static_cast<int>(config.width), static_cast<int>(config.height)};
-}
-
 // The pack that an exported reader was made for.
 Region region_of(const FileFacts& facts, const std::string& given) {
   const auto region = Region::load(given.empty() ? facts.at("region") : given);
@@ -130,7 +125,7 @@ PlateFinder::PlateFinder(const fs::path& file, const EngineOptions& engine,
           ", expected a detector such as models/pretrained/detector-s.safetensors");
   engine_ = std::make_unique<TorchEngine>(model.network, engine.precision);
   config_ = model.config;
-  size_ = size_of(model.config);
+  size_ = input_size(model.config);
   region_ = model.region.name();
 }
 
@@ -163,11 +158,11 @@ PlateReader::PlateReader(const fs::path& file, const EngineOptions& engine) {
             model.config.name,
             ", expected a reader such as models/pretrained/lprnet-cn.safetensors");
     engine_ = std::make_unique<TorchEngine>(model.network, engine.precision);
-    size_ = size_of(model.config);
+    size_ = input_size(model.config);
     slots_ = reads_slots(model.config);
     region_ = model.region;
   }
-  view_.emplace(AugmentConfig{.strength = 0, .ops = {}}, size_, *region_);
+  view_ = std::make_unique<Augmenter>(AugmentConfig{.strength = 0, .ops = {}}, size_, *region_);
 }
 
 void PlateReader::view(const cv::Mat& picture, const Quad& corners, cv::Mat& input) const {
@@ -180,14 +175,25 @@ std::vector<std::vector<PlateText>> PlateReader::texts(const Tensor& logits, int
   const auto log_probs = host_log_probs(logits);
   std::vector<std::vector<PlateText>> all;
   for (int64_t n = 0; n < log_probs.size(0); ++n) {
-    const auto plate = plate_of(log_probs, n);
-    auto readings = read_best(plate, *region_, slots_, {.width = kBeamWidth, .n_best = n_best});
-    if (readings.empty()) readings = {read_greedy(plate, region_->blank(), slots_)};
     std::vector<PlateText> texts;
-    for (const auto& reading : readings)
+    for (const auto& reading :
+         read_best(plate_of(log_probs, n), *region_, slots_, {.n_best = n_best}))
       texts.push_back({region_->decode(reading.symbols), reading.confidence()});
     all.push_back(std::move(texts));
   }
+  return all;
+}
+
+std::vector<PlateModels> load_plate_models(const fs::path& detector, const fs::path& reader,
+                                           const EngineOptions& engine,
+                                           const DetectOptions& options, int64_t threads) {
+  std::vector<PlateModels> all;
+  for (int64_t i = 0; i < std::max<int64_t>(threads, 1); ++i)
+    all.push_back({PlateFinder(detector, engine, options), PlateReader(reader, engine)});
+  const auto& finds = all[0].finder.region();
+  const auto& reads = all[0].reader.region().name();
+  if (finds != reads && finds != "any")
+    log_warning("the detector was trained for region " + finds + ", the reader for " + reads);
   return all;
 }
 

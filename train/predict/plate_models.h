@@ -78,9 +78,22 @@ class PlateReader {
  private:
   std::unique_ptr<Engine> engine_;
   std::optional<Region> region_;
-  std::optional<Augmenter> view_;
+  std::unique_ptr<Augmenter> view_;
   cv::Size size_;
   bool slots_ = false;
 };
+
+// Both networks of one thread.
+struct PlateModels {
+  PlateFinder finder;
+  PlateReader reader;
+};
+
+// As many pairs as there are threads to use them, at least one. Warns of a detector and a reader of
+// different regions: that may be what the user wants.
+std::vector<PlateModels> load_plate_models(const std::filesystem::path& detector,
+                                           const std::filesystem::path& reader,
+                                           const EngineOptions& engine = {},
+                                           const DetectOptions& options = {}, int64_t threads = 1);
 
 }  // namespace plateforge

@@ -2,16 +2,20 @@
 
 #include <algorithm>
 #include <opencv2/imgcodecs.hpp>
+#include <optional>
 #include <sstream>
 
 #include "compress/prune/sparsity_report.h"
 #include "configs/atomic_file.h"
 #include "configs/error.h"
 #include "configs/yaml.h"
+#include "data/concat.h"
 #include "data/frames/preview.h"
 #include "data/preview.h"
+#include "data/stats.h"
 #include "models/model_file.h"
 #include "train/detector_data.h"
+#include "train/error_analysis.h"
 #include "train/evaluate.h"
 #include "train/html.h"
 #include "train/reader_data.h"
@@ -75,7 +79,7 @@ Json events(const fs::path& run) {
   return lines;
 }
 
-// Weights, zeros, arithmetic and, where the model is quantised, bits and signal-to-noise by layer.
+// Weights, zeros and arithmetic by layer.
 Json layer_rows(const Model& model) {
   Json rows = Json::array();
   const auto sparsity = report_sparsity(
@@ -89,6 +93,7 @@ Json layer_rows(const Model& model) {
   return rows;
 }
 
+// Bits and signal-to-noise by layer of a quantised model.
 Json quantized_rows(const Model& model) {
   const auto made = model.provenance.find("quantization");
   if (made == model.provenance.end()) return Json::array();
@@ -96,22 +101,19 @@ Json quantized_rows(const Model& model) {
   return report.is_object() ? report.value("layers", Json::array()) : Json::array();
 }
 
-void add_model(const fs::path& run, Json& report) {
-  if (!fs::exists(run / kModel)) {
-    report["notes"].push_back("no weights yet: " + (run / kModel).string());
-    return;
-  }
-  const auto model = load_model(run / kModel);
-  int64_t parameters = 0;
-  for (const auto& parameter : model.network->parameters()) parameters += parameter.numel();
+void add_fact(Json& report, const char* title, const std::string& text) {
+  report["facts"].push_back(Json::array({title, text}));  // two strings alone would be an object
+}
+
+void add_model(const Model& model, int64_t bytes, Json& report) {
+  const auto parameters = count_parameters(*model.network);
   report["parameters"] = parameters;
-  report["bytes"] = fs::file_size(run / kModel);
-  report["facts"].push_back({"network", model.config.name + ", " + std::to_string(parameters) +
-                                            " parameters, input " +
-                                            std::to_string(model.config.width) + " x " +
-                                            std::to_string(model.config.height)});
+  report["bytes"] = bytes;
+  add_fact(report, "network",
+           model.config.name + ", " + std::to_string(parameters) + " parameters, input " +
+               std::to_string(model.config.width) + " x " + std::to_string(model.config.height));
   if (const auto step = model.provenance.find("step"); step != model.provenance.end())
-    report["facts"].push_back({"best weights of step", step->second});
+    add_fact(report, "best weights of step", step->second);
   if (const auto measured = model.provenance.find("validation"); measured != model.provenance.end())
     report["best"] = Json::parse(measured->second, nullptr, /*allow_exceptions=*/false);
   if (!is_autoencoder(model.config)) report["layers"] = layer_rows(model);
@@ -143,6 +145,7 @@ void add_drawn(const fs::path& run, Json& report) {
 void add_worst(const Model& model, const Mix& val, const ReportOptions& options, Json& report) {
   auto loader = plain_loader(val, model, LoaderOptions().batch_size);
   const auto results = evaluate_reader(model, loader, {}).results;
+  report["analysis"] = error_analysis(val, input_size(model.config), results);
   std::vector<size_t> wrong;
   for (size_t i = 0; i < results.size(); ++i)
     if (results[i].read != results[i].truth) wrong.push_back(i);
@@ -151,18 +154,28 @@ void add_worst(const Model& model, const Mix& val, const ReportOptions& options,
     return results[a].confidence > results[b].confidence;
   });
   wrong.resize(std::min(wrong.size(), static_cast<size_t>(options.most_worst)));
+  const auto plates = concat(val);
   for (const auto i : wrong)
-    report["worst"].push_back({{"uri", plate_uri(plate_at(val, static_cast<int64_t>(i)))},
+    report["worst"].push_back({{"uri", plate_uri(plates->read({0, static_cast<int64_t>(i)}))},
                                {"truth", results[i].truth},
                                {"read", results[i].read},
                                {"confidence", results[i].confidence}});
 }
 
-// Samples as training sees them, and what the best weights read wrong.
-void add_data(RunConfig config, const fs::path& run, const ReportOptions& options, Json& report) {
+// The photographs of a mix; all of it where there are none.
+Mix real_part(const Mix& mix) {
+  Mix real;
+  for (const auto& part : mix.parts)
+    if (part.source->is_real()) real.parts.push_back(part);
+  return real.parts.empty() ? mix : real;
+}
+
+// Samples as training sees them, and what the best weights, when there are some, read wrong.
+void add_data(RunConfig config, const fs::path& run, const Model* model,
+              const ReportOptions& options, Json& report) {
   const auto region = Region::load(config.region);
   config.model = for_region(config.model, region);
-  const cv::Size size(static_cast<int>(config.model.width), static_cast<int>(config.model.height));
+  const auto size = input_size(config.model);
   if (config.task == "detector") {
     const auto data = open_detector_data(config, region);
     const auto side = static_cast<int>(config.frames.size);
@@ -176,11 +189,11 @@ void add_data(RunConfig config, const fs::path& run, const ReportOptions& option
   const bool pretraining = config.task == "mae";
   const auto data = pretraining ? open_pretraining_data(config, region, cache)
                                 : open_reader_data(config, region, cache);
+  report["data"] = data_stats(real_part(data.train), region, /*with_sizes=*/false);
   add_picture(
       report, "plates: as they are, then as trained on",
       preview_sheet(data.train, region, config.augment, {.rows = 8, .variants = 4, .size = size}));
-  if (!pretraining && fs::exists(run / kModel))
-    add_worst(load_model(run / kModel), data.val, options, report);
+  if (!pretraining && model != nullptr) add_worst(*model, data.val, options, report);
 }
 
 }  // namespace
@@ -197,36 +210,39 @@ std::vector<fs::path> stage_folders(const fs::path& run) {
 Json run_report(const fs::path& run, const ReportOptions& options) {
   require(fs::exists(run / kMetrics) && fs::exists(run / "config.yaml"), run.string(),
           " is no run folder: expected ", kMetrics, " and config.yaml in it");
-  const auto text = read_file(run / "config.yaml");
   const auto config = read_run_config((run / "config.yaml").string());
   const auto lines = metric_lines(run);
   Json report = {{"name", run.filename().empty() ? run.parent_path().filename().string()
                                                  : run.filename().string()},
                  {"folder", run.string()},
-                 {"task", config.task},
-                 {"best_by", config.train.best_by},
-                 {"config", text},
+                 {"config", read_file(run / "config.yaml")},
                  {"log", events(run)},
                  {"training", curves(lines, options.most_points)},
                  {"validation", validations(lines)},
                  {"best", nullptr},
+                 {"analysis", nullptr},
+                 {"data", nullptr},
                  {"layers", Json::array()},
                  {"quantized", Json::array()},
                  {"pictures", Json::array()},
                  {"worst", Json::array()},
                  {"notes", Json::array()}};
-  const auto fact = [&](const char* title, const std::string& text) {
-    report["facts"].push_back(Json::array({title, text}));  // two strings alone would be an object
-  };
-  fact("task", config.task);
-  fact("region", config.region);
-  fact("trained on", config.data.train);
-  fact("seed", std::to_string(config.seed));
-  add_model(run, report);
+  add_fact(report, "task", config.task);
+  add_fact(report, "region", config.region);
+  add_fact(report, "trained on", config.data.train);
+  add_fact(report, "seed", std::to_string(config.seed));
+  const auto weights = run / kModel;
+  std::optional<Model> model;
+  if (fs::exists(weights)) {
+    model = load_model(weights);
+    add_model(*model, static_cast<int64_t>(fs::file_size(weights)), report);
+  } else {
+    report["notes"].push_back("no weights yet: " + weights.string());
+  }
   add_drawn(run, report);
   if (options.pictures) {
     try {
-      add_data(config, run, options, report);
+      add_data(config, run, model ? &*model : nullptr, options, report);
     } catch (const Error& problem) {
       report["notes"].push_back(
           std::string("no samples are shown, for the data cannot be opened: ") + problem.what());

@@ -12,12 +12,6 @@ namespace {
 
 constexpr int64_t kClasses = 68;
 
-int64_t count_parameters(const torch::nn::Module& module) {
-  int64_t count = 0;
-  for (const auto& parameter : module.parameters()) count += parameter.numel();
-  return count;
-}
-
 torch::Tensor pictures(int64_t n, int64_t height = 24, int64_t width = 94) {
   const auto index = torch::arange(n * 3 * height * width);
   return ((index * 7919).remainder(256).to(torch::kFloat) - 127.5).reshape({n, 3, height, width}) /

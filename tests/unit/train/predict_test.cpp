@@ -21,10 +21,10 @@ namespace fs = std::filesystem;
 
 const fs::path kRoot = PLATEFORGE_ROOT;
 
-PlateModels shipped_models() {
+std::vector<PlateModels> shipped_models(int64_t threads = 1) {
   const auto folder = kRoot / "models/pretrained";
-  return {PlateFinder(folder / "detector-n.safetensors", {}, {}),
-          PlateReader(folder / "lprnet-cn.safetensors", {})};
+  return load_plate_models(folder / "detector-n.safetensors", folder / "lprnet-cn.safetensors", {},
+                           {}, threads);
 }
 
 std::vector<std::string> texts_of(const Prediction& prediction) {
@@ -126,12 +126,12 @@ TEST(Pictures, AVideoThatBreaksOffGivesWhatItHas) {
 TEST(Pipeline, ReadsRealFramesWhateverTheThreadsAndBatches) {
   const auto folder = (kRoot / "tests/data/ccpd").string();
   std::vector<std::vector<std::string>> first;
-  for (const auto& options :
-       {PipelineOptions{.threads = 1}, PipelineOptions{.threads = 3, .batch = 2}}) {
+  for (const auto [threads, batch] : {std::pair{1, 1}, std::pair{3, 2}}) {
     PictureStream pictures({folder}, {});
+    auto models = shipped_models(threads);
     std::vector<std::vector<std::string>> read;
-    run_pipeline([&] { return pictures.next(); }, shipped_models,
-                 [&](Prediction p) { read.push_back(texts_of(p)); }, options);
+    run_pipeline([&] { return pictures.next(); }, models,
+                 [&](Prediction p) { read.push_back(texts_of(p)); }, {.batch = batch});
     ASSERT_EQ(read.size(), 14U);
     if (first.empty()) first = read;
     EXPECT_EQ(read, first);
@@ -152,7 +152,8 @@ TEST(Pipeline, PicturesWithoutPlatesAndUnreadableOnesComeInOrder) {
   write_png(folder.path() / "3.png", cv::Mat(1, 1, CV_8UC3, cv::Scalar(40, 90, 60)));
   PictureStream pictures({folder.path().string()}, {});
   std::vector<Prediction> all;
-  run_pipeline([&] { return pictures.next(); }, shipped_models,
+  auto models = shipped_models(2);
+  run_pipeline([&] { return pictures.next(); }, models,
                [&](Prediction p) { all.push_back(std::move(p)); }, {});
   ASSERT_EQ(all.size(), 3U);
   for (const auto& prediction : all) EXPECT_TRUE(prediction.plates.empty());
@@ -162,25 +163,23 @@ TEST(Pipeline, PicturesWithoutPlatesAndUnreadableOnesComeInOrder) {
 
 TEST(Pipeline, ErrorsOfThreadsAndTakersReachTheCaller) {
   const auto folder = (kRoot / "tests/data/ccpd").string();
-  PictureStream one({folder}, {}), other({folder}, {});
-  const auto broken = []() -> PlateModels { fail("no such model"); };
-  EXPECT_EQ(
-      problem_of([&] { run_pipeline([&] { return one.next(); }, broken, [](Prediction) {}, {}); }),
-      "no such model");
+  PictureStream pictures({folder}, {});
+  auto models = shipped_models(2);
+  const auto broken = []() -> std::optional<Picture> { fail("network drive is gone"); };
+  EXPECT_EQ(problem_of([&] { run_pipeline(broken, models, [](Prediction) {}, {}); }),
+            "network drive is gone");
   const auto full = [](Prediction) { fail("disk full"); };
-  EXPECT_EQ(
-      problem_of([&] { run_pipeline([&] { return other.next(); }, shipped_models, full, {}); }),
-      "disk full");
+  EXPECT_EQ(problem_of([&] { run_pipeline([&] { return pictures.next(); }, models, full, {}); }),
+            "disk full");
 }
 
 TEST(Pipeline, PlatesAtTheBorderAndHundredsOfThemStayInThePicture) {
   // Sixteen copies of a frame's plate, some cut by the border.
   const auto frame = read_image(fs::directory_iterator(kRoot / "tests/data/ccpd")->path());
   PictureStream stream({fs::directory_iterator(kRoot / "tests/data/ccpd")->path().string()}, {});
-  auto models = shipped_models();
+  auto models = std::move(shipped_models().front());
   StageSeconds seconds;
-  const auto alone =
-      predict({Picture{.source = "one", .image = frame, .problem = {}}}, models, 1, seconds);
+  const auto alone = predict({Picture{.source = "one", .image = frame, .problem = {}}}, models);
   ASSERT_FALSE(alone.at(0).plates.empty());
   const cv::Rect around = cv::Rect(alone[0].plates[0].box) + cv::Size(80, 80) - cv::Point(40, 40);
   const cv::Mat cut = frame(around & cv::Rect({0, 0}, frame.size()));
@@ -188,7 +187,7 @@ TEST(Pipeline, PlatesAtTheBorderAndHundredsOfThemStayInThePicture) {
   cv::repeat(cut, 6, 4, tiled);
   tiled = tiled(cv::Rect(60, 60, tiled.cols - 120, tiled.rows - 120));
   const auto found =
-      predict({Picture{.source = "many", .image = tiled, .problem = {}}}, models, 3, seconds);
+      predict({Picture{.source = "many", .image = tiled, .problem = {}}}, models, 3, &seconds);
   EXPECT_GE(found.at(0).plates.size(), 8U);
   const cv::Rect2f whole({0, 0}, cv::Size2f(tiled.size()));
   for (const auto& plate : found[0].plates) {

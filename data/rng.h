@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <cmath>
 #include <cstdint>
 
@@ -18,7 +19,8 @@ inline uint64_t mix64(uint64_t x) {
 template <class... Parts>
 uint64_t mix_key(uint64_t first, Parts... rest) {
   uint64_t key = mix64(first);
-  ((key = mix64(key ^ mix64(static_cast<uint64_t>(rest)))), ...);
+  // The rotation keeps two parts from changing places, and two equal ones from vanishing.
+  ((key = mix64(std::rotl(key, 23) ^ mix64(static_cast<uint64_t>(rest)))), ...);
   return key;
 }
 

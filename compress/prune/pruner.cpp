@@ -3,6 +3,7 @@
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <cstdio>
 
 #include "compress/batch_norm.h"
 #include "compress/prune/masks.h"
@@ -10,6 +11,7 @@
 #include "compress/prune/sparsity_report.h"
 #include "configs/error.h"
 #include "configs/log.h"
+#include "configs/numbers.h"
 #include "models/graph/trace.h"
 
 namespace plateforge {
@@ -234,9 +236,10 @@ double Pruner::ratio_within_drop(double most) {
   const auto dense = try_ratios(Ratios(layers_.size(), 0)).score;
   const auto holds = [&](double ratio) {
     const auto drop = dense - try_ratios(allocate_ratios(ratio)).score;
-    log_info(std::to_string(100 * ratio) + " % zeros: exact match falls by " +
-             std::to_string(drop));
-    return drop <= config_.max_drop;
+    char line[80];
+    std::snprintf(line, sizeof line, "%.2f %% zeros: exact match falls by %.4f", 100 * ratio, drop);
+    log_info(line);
+    return within(drop, config_.max_drop);
   };
   if (holds(most)) return most;
   double low = 0, high = most;

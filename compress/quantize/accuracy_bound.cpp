@@ -7,6 +7,7 @@
 #include <numeric>
 #include <tuple>
 
+#include "configs/numbers.h"
 #include "models/graph/execute.h"
 
 namespace plateforge {
@@ -126,7 +127,7 @@ class Search {
   }
 
  private:
-  bool holds() const { return result_.best.drop() <= options_.max_drop; }
+  bool holds() const { return within(result_.best.drop(), options_.max_drop); }
   bool decided(const std::string& layer, LayerPrecision precision) const {
     return computes_in(result_.choices, layer, precision);
   }

@@ -57,6 +57,9 @@ expect "synth" 0 "wrote 5 plates" data synth --region de --count 5 --out "$work/
 expect "synth reads back" 0 "^5 plates, 0 violations" \
   data verify --region de --time-steps 0 --data "csv:$work/synth/plates.csv"
 expect "a folder that is not empty" 2 "" data convert --data "$both" --to crops --out "$work/crops"
+expect "synth with another seed" 0 "wrote 5 plates" data synth --region de --count 5 --seed 2 --out "$work/synth2"
+expect "draws other plates" 0 "^5 plates, 0 violations" \
+  data verify --region de --time-steps 0 --data "csv:$work/synth2/plates.csv" --against "csv:$work/synth/plates.csv"
 expect "an unknown subcommand" 2 "" data look
 
 [ $failures = 0 ] && echo "data commands: all as they should be"

@@ -46,7 +46,8 @@ sample() { # RUNTIME [CMAKE ARGUMENTS]: both models
 sample opencv
 [ -n "$openvino" ] && sample openvino -D "OpenVINO_DIR=$openvino"
 # ONNX Runtime's packages for Python have no headers; where a C++ one is installed its sample is built.
-cmake --find-package -DNAME=onnxruntime -DCOMPILER_ID=GNU -DLANGUAGE=CXX -DMODE=EXIST >/dev/null 2>&1 && sample ort
+(cd "$work" && cmake --find-package -DNAME=onnxruntime -DCOMPILER_ID=GNU -DLANGUAGE=CXX -DMODE=EXIST >/dev/null 2>&1) &&
+  sample ort
 
 parser() { # NAME ARGUMENTS: the parsers called as nvinfer calls them
   local bundle=$work/$1-fp32-deepstream

@@ -277,10 +277,7 @@ int data_synth(const Args& args) {
       "labels and corners: images/ and plates.csv, read again as csv:DIR/plates.csv.";
   if (!parse_options(args, usage, options, values)) return 0;
   require(count >= 1 && count <= 10'000'000, "--count takes 1 to 10000000, came ", count);
-  const SpecPart part{"synth",
-                      region_name,
-                      {{"count", std::to_string(count)}, {"seed", std::to_string(seed)}},
-                      1.0};
+  const SpecPart part{"synth", region_name, {{"count", std::to_string(count)}}, 1.0};
   const auto region = Region::load(region_name);
   Mix mix;
   mix.parts.push_back({open_source(part, region, {}, static_cast<uint64_t>(seed)), 1.0, "synth"});

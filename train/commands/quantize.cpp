@@ -7,6 +7,7 @@
 #include "compress/quantize/quantize.h"
 #include "configs/error.h"
 #include "configs/log.h"
+#include "configs/numbers.h"
 #include "configs/suggest.h"
 #include "export/onnx_export.h"
 #include "models/graph/trace.h"
@@ -277,7 +278,7 @@ bool holds_in_runtime(const QuantizeArguments& a, const Model& model, const Grap
   const auto opset = wide ? kOpsetOf16Bits : ExportOptions().opset;
   const auto check = check_in_runtime(model, exact, jury, opset, a.out + ".check.onnx");
   if (!check) return true;
-  const bool holds = a.max_drop < 0 || check->comparison.drop() <= a.max_drop;
+  const bool holds = a.max_drop < 0 || within(check->comparison.drop(), a.max_drop);
   report["in_runtime"] = runtime_json(*check);
   if (!holds) report["bound"]["holds"] = false;
   if (a.json == "-") return holds;

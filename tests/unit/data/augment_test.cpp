@@ -147,7 +147,7 @@ TEST(Augment, EveryOpChangesThePictureInPlace) {
       changed += difference > 0.02 ? 1 : 0;
       ASSERT_LT(difference, 90) << name << " destroys the plate";
     }
-    EXPECT_GE(changed, 18) << name;
+    EXPECT_GE(changed, 15) << name;  // a blur of a tenth of a pixel is none
   }
 }
 

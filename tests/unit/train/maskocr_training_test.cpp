@@ -115,9 +115,10 @@ TEST_F(MaskOcrTraining, RefusesWhatDoesNotGoTogether) {
             std::string::npos);
   EXPECT_NE(refusal({"model.maskocr.slots=6"}).find("has 7 characters but the network has 6 slots"),
             std::string::npos);
-  EXPECT_NE(refusal({"data.train=pictures:" PLATEFORGE_ROOT "/tests/data/crops"})
-                .find("can only pre-train"),
-            std::string::npos);
+  EXPECT_NE(
+      refusal({"data.train=pictures:" PLATEFORGE_ROOT "/tests/data/crops", "data.val_fraction=0.6"})
+          .find("can only pre-train"),
+      std::string::npos);
   EXPECT_NE(refusal({"model.maskocr.head=ctc", "task=ctc_reader", "slots.mask_characters=0.1"})
                 .find("for task slot_reader"),
             std::string::npos);

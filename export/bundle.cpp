@@ -20,6 +20,7 @@
 namespace plateforge {
 namespace {
 
+namespace fs = std::filesystem;
 using torch::Tensor;
 
 const BundleTexts& find_bundle(const std::string& runtime) {
@@ -52,8 +53,7 @@ std::vector<std::string> labels(const Region& region) {
 }
 
 // reader.json or detector.json: what a program needs to know.
-nlohmann::json contract_of(const Model& model, const OnnxModel& onnx,
-                           const std::filesystem::path& file) {
+nlohmann::json contract_of(const Model& model, const OnnxModel& onnx, const fs::path& file) {
   nlohmann::json contract = {
       {"file", file.filename().string()},
       {"input", {{"name", "images"}, {"shape", onnx.inputs[0].shape}, {"type", "float32"}}},
@@ -171,6 +171,88 @@ std::string trtexec_flags(const Profile& profile, const Shape& input) {
          " --maxShapes=" + shape(16);
 }
 
+// The sample behind the network, as our interpreter computes it.
+struct SampleRun {
+  Tensor images;  // the file's batch, every row the sample
+  std::vector<Tensor> outputs;
+  std::string answer;    // what prove.py has to say
+  double tolerance = 0;  // largest difference of a port's outputs
+};
+
+SampleRun run_sample(const Model& model, const Profile& profile, const OnnxModel& onnx,
+                     const fs::path& file, const BundleSample& sample) {
+  const auto batch = std::max<int64_t>(onnx.inputs[0].shape[0], 1);
+  SampleRun run;
+  run.images = normalize(sample.image.unsqueeze(0))
+                   .expand({batch, 3, model.config.height, model.config.width})
+                   .contiguous();
+  run.outputs = OnnxInterpreter(onnx, file.string()).run(run.images);
+  run.answer = answer_of(model, onnx, run.outputs);
+  run.tolerance = std::max(profile.bounds.logit_difference,
+                           profile.bounds.relative_logit_difference * largest(run.outputs));
+  return run;
+}
+
+Words words_of(const BundleTexts& texts, const Model& model, const Profile& profile,
+               const OnnxModel& onnx, const fs::path& file, const BundleSample& sample,
+               const SampleRun& run) {
+  std::ostringstream tolerance;
+  tolerance << run.tolerance;
+  Words words = {{"MODEL", file.filename().string()},
+                 {"STEM", file.stem().string()},
+                 {"RUNTIME", texts.runtime},
+                 {"PROFILE", profile.name},
+                 {"DESCRIPTION", profile.description},
+                 {"INPUT", shape_text(run.images.sizes().vec())},
+                 {"OUTPUT", outputs_text(onnx, run.outputs)},
+                 {"WIDTH", std::to_string(model.config.width)},
+                 {"HEIGHT", std::to_string(model.config.height)},
+                 {"ORIGIN", sample.origin},
+                 {"TOLERANCE", tolerance.str()},
+                 {"BATCH", std::to_string(run.images.size(0))},
+                 {"TRTFLAGS", trtexec_flags(profile, onnx.inputs[0].shape)}};
+  words.merge(task_words(model, onnx, run.answer));
+  return words;
+}
+
+// sample.png, the tensors before and behind the network, labels.txt and sample.json.
+void write_proof(const fs::path& folder, const Model& model, const OnnxModel& onnx,
+                 const BundleSample& sample, const SampleRun& run) {
+  nlohmann::json proof = {
+      {"answer", run.answer}, {"origin", sample.origin}, {"tolerance", run.tolerance}};
+  const auto write_tensor = [&](const std::string& name, const Tensor& tensor) {
+    proof["shapes"][name] = tensor.sizes().vec();
+    write_file_atomically(folder / name, raw(tensor));
+  };
+  write_file_atomically(folder / "sample.png", png(sample.image));
+  write_tensor("sample-input.f32", run.images);
+  for (size_t i = 0; i < run.outputs.size(); ++i)
+    write_tensor("sample-" + onnx.outputs[i].name + ".f32", run.outputs[i]);
+  if (!is_detector(model.config)) {
+    std::string lines;
+    for (const auto& label : labels(model.region)) lines.append(label).append("\n");
+    write_file_atomically(folder / "labels.txt", lines);
+    proof["written_on_it"] = sample.text;
+  } else if (onnx.metadata.at("form") == "decoded") {
+    proof["plates"] = plates_of(model, run.outputs);
+  }
+  write_file_atomically(folder / "sample.json", proof.dump(2) + "\n");
+}
+
+// README.md, prove.py and what the runtime's texts bring besides.
+void write_texts(const fs::path& folder, const BundleTexts& texts, const Words& words, bool reads,
+                 bool sampled) {
+  const std::string readme = std::string(reads ? kReaderReadme : kDetectorReadme) + kProveReadme +
+                             (sampled ? kSampleReadme : "") + texts.readme;
+  write_file_atomically(folder / "README.md", filled(readme, words));
+  const auto script = filled(kProveScript, {{"RUN", texts.run}, {"JUDGE", words.at("JUDGE")}});
+  write_file_atomically(folder / "prove.py", filled(script, words));
+  for (const auto& [name, content] : texts.files) {
+    write_file_atomically(folder / name, filled(content, words));
+    fs::permissions(folder / name, fs::perms::owner_exec, fs::perm_options::add);
+  }
+}
+
 }  // namespace
 
 const std::vector<std::string>& bundle_names() {
@@ -199,82 +281,25 @@ void check_bundle(const std::string& runtime, const std::vector<std::string>& pr
   fail("--bundle ", runtime, " goes with one of the profiles", fitting, ", not with ", asked);
 }
 
-std::filesystem::path write_bundle(const std::string& runtime, const Model& model,
-                                   const Profile& profile, const std::filesystem::path& file,
-                                   const BundleSample& sample) {
+fs::path write_bundle(const std::string& runtime, const Model& model, const Profile& profile,
+                      const fs::path& file, const BundleSample& sample) {
   const auto& texts = find_bundle(runtime);
   const auto onnx = read_onnx(file);
-  auto input_shape = onnx.inputs[0].shape;
-  input_shape = {std::max<int64_t>(input_shape[0], 1), 3, model.config.height, model.config.width};
-  const auto images = normalize(sample.image.unsqueeze(0)).expand(input_shape).contiguous();
-  const auto outputs = OnnxInterpreter(onnx, file.string()).run(images);
-  const auto answer = answer_of(model, onnx, outputs);
-  const auto& bounds = profile.bounds;
-  const auto tolerance =
-      std::max(bounds.logit_difference, bounds.relative_logit_difference * largest(outputs));
-
-  const auto stem = file.stem().string();
-  std::ostringstream tolerance_text;
-  tolerance_text << tolerance;
-  Words words = {{"MODEL", file.filename().string()},
-                 {"STEM", stem},
-                 {"RUNTIME", texts.runtime},
-                 {"PROFILE", profile.name},
-                 {"DESCRIPTION", profile.description},
-                 {"INPUT", shape_text(input_shape)},
-                 {"OUTPUT", outputs_text(onnx, outputs)},
-                 {"WIDTH", std::to_string(model.config.width)},
-                 {"HEIGHT", std::to_string(model.config.height)},
-                 {"ORIGIN", sample.origin},
-                 {"TOLERANCE", tolerance_text.str()},
-                 {"BATCH", std::to_string(input_shape[0])},
-                 {"TRTFLAGS", trtexec_flags(profile, onnx.inputs[0].shape)}};
-  words.merge(task_words(model, onnx, answer));
-
-  const auto folder = file.parent_path() / (stem + "-" + runtime);
-  std::filesystem::create_directories(folder);
-  const auto write = [&](const std::string& name, const std::string& content) {
-    write_file_atomically(folder / name, content);
-  };
   const bool reads = !is_detector(model.config);
   const bool decodes = reads || onnx.metadata.at("form") == "decoded";
+  require(decodes || runtime != "deepstream", "--bundle deepstream goes with --outputs decoded");
+  const auto run = run_sample(model, profile, onnx, file, sample);
+  const auto words = words_of(texts, model, profile, onnx, file, sample, run);
+
+  const auto folder = file.parent_path() / (file.stem().string() + "-" + runtime);
+  fs::create_directories(folder);
+  write_file_atomically(folder / words.at("CONTRACT"),
+                        contract_of(model, onnx, file).dump(2) + "\n");
+  write_proof(folder, model, onnx, sample, run);
   const bool sampled = decodes && !texts.infer.empty();
-  nlohmann::json proof = {{"answer", answer},
-                          {"origin", sample.origin},
-                          {"tolerance", tolerance},
-                          {"shapes", {{"sample-input.f32", input_shape}}}};
-  write(words.at("CONTRACT"), contract_of(model, onnx, file).dump(2) + "\n");
-  write("sample.png", png(sample.image));
-  write("sample-input.f32", raw(images));
-  for (size_t i = 0; i < outputs.size(); ++i) {
-    const auto name = "sample-" + onnx.outputs[i].name + ".f32";
-    proof["shapes"][name] = outputs[i].sizes().vec();
-    write(name, raw(outputs[i]));
-  }
-  if (reads) {
-    std::string lines;
-    for (const auto& label : labels(model.region)) lines.append(label).append("\n");
-    write("labels.txt", lines);
-    proof["written_on_it"] = sample.text;
-  } else if (decodes) {
-    proof["plates"] = plates_of(model, outputs);
-  }
-  write("sample.json", proof.dump(2) + "\n");
-  write("README.md", filled((reads ? kReaderReadme : kDetectorReadme) +
-                                (kProveReadme + ((sampled ? kSampleReadme : "") + texts.readme)),
-                            words));
-  write("prove.py",
-        filled(filled(kProveScript, {{"RUN", texts.run}, {"JUDGE", words.at("JUDGE")}}), words));
-  for (const auto& [name, content] : texts.files) {
-    write(name, filled(content, words));
-    std::filesystem::permissions(folder / name, std::filesystem::perms::owner_exec,
-                                 std::filesystem::perm_options::add);
-  }
+  write_texts(folder, texts, words, reads, sampled);
   if (sampled) write_sample(folder, texts, reads);
-  if (runtime == "deepstream") {
-    require(decodes, "--bundle deepstream goes with --outputs decoded");
-    write_deepstream(folder, model, profile, words);
-  }
+  if (runtime == "deepstream") write_deepstream(folder, model, profile, words);
   return folder;
 }
 

@@ -10,7 +10,6 @@
 namespace plateforge {
 namespace {
 
-constexpr double kSure = 0.9;
 constexpr size_t kGroups = 4;
 
 bool is_right(const ReadResult& result) { return result.read == result.truth; }
@@ -43,14 +42,15 @@ nlohmann::json groups_of(const std::vector<double>& values,
   return groups;
 }
 
+// The median of what is read rightly: readers that learned with smoothed labels are never sure.
 double least_suspect_confidence(const std::vector<ReadResult>& results) {
   std::vector<double> right;
   for (const auto& result : results)
     if (is_right(result)) right.push_back(result.confidence);
-  if (right.empty()) return kSure;
+  if (right.empty()) return 1;
   const auto middle = right.begin() + static_cast<std::ptrdiff_t>(right.size() / 2);
   std::nth_element(right.begin(), middle, right.end());
-  return std::max(kSure, *middle);
+  return *middle;
 }
 
 nlohmann::json suspects_of(const std::vector<ReadResult>& results) {

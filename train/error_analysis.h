@@ -13,9 +13,8 @@ namespace plateforge {
 //   by          per property of the plates (width, brightness, contrast, sharpness, tilt; see
 //               PlateLook) at most four groups of like size: low, high, exact_match, samples,
 //               interval95. A property that all plates share has one group
-//   suspects    mistakes that the reader is surer of than of half of what it reads rightly and at
-//               least 0.9, surest first: among them are wrong labels. source, truth, read,
-//               confidence, index
+//   suspects    mistakes that the reader is surer of than of half of what it reads rightly, surest
+//               first: among them are wrong labels. source, truth, read, confidence, index
 nlohmann::json error_analysis(const Mix& mix, const cv::Size& size,
                               const std::vector<ReadResult>& results);
 

@@ -68,7 +68,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("plateforge")
     parser.add_argument("frames", type=pathlib.Path)
-    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=2000, help="0: no training")
     parser.add_argument("--folder", type=pathlib.Path, help="for tree and run, on the frames' disk")
     parser.add_argument("--keep", action="store_true")
     args = parser.parse_args()
@@ -92,6 +92,8 @@ def main():
             if found != wanted:
                 sys.exit(f"expected {wanted}")
 
+        if args.steps == 0:
+            return
         run = folder / "run"
         _, seconds, peak = measured([
             args.plateforge, "train", "--config", "lprnet_cn.yaml", "--run", run,

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <array>
 #include <map>
 
@@ -12,6 +11,31 @@ namespace plateforge {
 
 namespace {
 
+// A value as --set takes it; empty for an empty text and for what has no text of one line.
+struct ValueText {
+  static std::string of(bool value) { return value ? "true" : "false"; }
+  static std::string of(int64_t value) { return std::to_string(value); }
+  static std::string of(double value) { return number_text(value); }
+  static std::string of(const std::string& value) { return value; }
+  static std::string of(const Rgb& value) {
+    static constexpr char kDigits[] = "0123456789abcdef";
+    std::string colour = "#";
+    for (const uint8_t byte : value) colour += {kDigits[byte / 16], kDigits[byte % 16]};
+    return colour;
+  }
+  template <class T>
+  static std::string of(const std::vector<T>& values) {
+    std::vector<std::string> items;
+    if constexpr (!Section<T>) {
+      for (const auto& value : values) items.push_back(of(value));
+    }
+    return "[" + join(items) + "]";
+  }
+  static std::string of(const std::map<std::string, std::string>&) { return ""; }
+};
+
+std::string in_backquotes(const std::string& text) { return text.empty() ? "" : "`" + text + "`"; }
+
 // The documenting visitor: a Markdown table per section, nested sections after their parent's.
 class TableVisitor {
  public:
@@ -23,7 +47,7 @@ class TableVisitor {
     if constexpr (Section<T>) {
       nest(path, value);
     } else {
-      rows_ += std::string("| `") + key + "` | " + text(value) + " | " +
+      rows_ += std::string("| `") + key + "` | " + in_backquotes(ValueText::of(value)) + " | " +
                allowed(value, constraint) + " | " + doc + " |\n";
       nest_items(path + "[]", value);
     }
@@ -53,33 +77,6 @@ class TableVisitor {
     nest(path, item);
   }
 
- public:  // values in backquotes
-  static std::string text(bool value) { return value ? "`true`" : "`false`"; }
-  static std::string text(int64_t value) { return "`" + std::to_string(value) + "`"; }
-  static std::string text(double value) { return "`" + number_text(value) + "`"; }
-  static std::string text(const std::string& value) {
-    return value.empty() ? "" : "`" + value + "`";
-  }
-  static std::string text(const Rgb& value) {
-    static constexpr char kDigits[] = "0123456789abcdef";
-    std::string colour = "`#";
-    for (const uint8_t byte : value) colour += {kDigits[byte / 16], kDigits[byte % 16]};
-    return colour + "`";
-  }
-  template <class T>
-  static std::string text(const std::vector<T>& values) {
-    std::string list;
-    if constexpr (!Section<T>) {
-      for (const auto& value : values) {
-        const auto item = text(value);  // in backquotes
-        list += (list.empty() ? "" : ", ") + item.substr(1, item.size() - 2);
-      }
-    }
-    return "`[" + list + "]`";
-  }
-  static std::string text(const std::map<std::string, std::string>&) { return ""; }
-
- private:
   static std::string allowed(const auto&, const Range& range) { return range_text(range); }
   static std::string allowed(const auto&, const Choice& choice) {
     return "`" + join(choice.allowed, "`, `") + "`";
@@ -110,7 +107,7 @@ class KeyVisitor {
       KeyVisitor inner(prefix_ + key + ".", keys_);
       value.visit(inner);
     } else {
-      keys_.push_back({prefix_ + key, TableVisitor::text(value), doc});
+      keys_.push_back({prefix_ + key, ValueText::of(value), doc});
     }
   }
 
@@ -136,8 +133,6 @@ std::vector<OptionKey> option_keys() {
   RunConfig config;
   KeyVisitor visitor("", keys);
   config.visit(visitor);
-  for (auto& key : keys)  // in backquotes, as tables want them
-    std::erase(key.value, '`');
   return keys;
 }
 

@@ -4,7 +4,6 @@
 #include <sstream>
 
 #include "configs/atomic_file.h"
-#include "models/decode/boxes.h"
 
 namespace plateforge {
 namespace {
@@ -16,13 +15,12 @@ void write_embedded(const fs::path& file, const std::string& name) {
 }
 
 // What the parsers have to know of the model.
-std::string plates_config(const Model& model) {
-  const DetectOptions detect;
+std::string plates_config(const Model& model, const Words& words) {
   std::ostringstream text;
   text << "#pragma once\n\n#include <string>\n#include <vector>\n\n";
   if (is_detector(model.config)) {
-    text << "constexpr float kLeastScore = " << detect.score
-         << ";\nconstexpr float kMostOverlap = " << detect.iou
+    text << "constexpr float kLeastScore = " << words.at("SCORE")
+         << ";\nconstexpr float kMostOverlap = " << words.at("NMS")
          << ";\nconstexpr bool kSlots = false;\nconst std::vector<std::string> kLabels;\n";
     return text.str();
   }
@@ -55,7 +53,7 @@ void write_deepstream(const fs::path& folder, const Model& model, const Profile&
   for (const auto* name : {"plate_text.h", "plate_boxes.h", "nvdsinfer_plates.cpp"})
     write_embedded(folder / name, name);
   write_embedded(folder / "Makefile", "nvdsinfer.mk");
-  write_file_atomically(folder / "plates_config.h", plates_config(model));
+  write_file_atomically(folder / "plates_config.h", plates_config(model, words));
   // nvinfer's network-mode: 0 float32, 1 int8, 2 float16.
   words["NETWORK_MODE"] = profile.half ? "2" : profile.holds == "int8-s8" ? "1" : "0";
   const auto* config = is_detector(model.config) ? "nvinfer_detector.txt" : "nvinfer_reader.txt";

@@ -13,8 +13,8 @@
 #include "data/frames/open_frames.h"
 #include "data/loader.h"
 #include "data/pack.h"
-#include "train/commands/bench.h"
 #include "train/commands/commands.h"
+#include "train/commands/stopwatch.h"
 
 namespace po = boost::program_options;
 

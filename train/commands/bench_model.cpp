@@ -8,8 +8,8 @@
 #include "export/runtimes.h"
 #include "models/graph/trace.h"
 #include "models/model_file.h"
-#include "train/commands/bench.h"
 #include "train/commands/commands.h"
+#include "train/commands/stopwatch.h"
 
 namespace po = boost::program_options;
 

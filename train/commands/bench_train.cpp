@@ -10,10 +10,10 @@
 #include "configs/yaml.h"
 #include "models/graph/trace.h"
 #include "models/graph_network.h"
-#include "train/commands/bench.h"
 #include "train/commands/bench_step.h"
 #include "train/commands/commands.h"
 #include "train/commands/op_timer.h"
+#include "train/commands/stopwatch.h"
 #include "train/runtime.h"
 
 namespace po = boost::program_options;

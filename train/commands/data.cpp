@@ -10,9 +10,9 @@
 #include "data/preview.h"
 #include "data/stats.h"
 #include "data/verify.h"
-#include "train/commands/bench.h"
 #include "train/commands/commands.h"
 #include "train/commands/data_frames.h"
+#include "train/commands/stopwatch.h"
 
 namespace po = boost::program_options;
 

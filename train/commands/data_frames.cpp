@@ -7,8 +7,8 @@
 #include "data/frames/stats.h"
 #include "data/frames/verify.h"
 #include "data/loader.h"
-#include "train/commands/bench.h"
 #include "train/commands/commands.h"
+#include "train/commands/stopwatch.h"
 
 namespace plateforge {
 

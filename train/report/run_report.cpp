@@ -142,7 +142,7 @@ void add_drawn(const fs::path& run, Json& report) {
                 cv::imread(picture.second.string()));
 }
 
-void add_worst(const Model& model, const Mix& val, const ReportOptions& options, Json& report) {
+void add_mistakes(const Model& model, const Mix& val, const ReportOptions& options, Json& report) {
   auto loader = plain_loader(val, model, LoaderOptions().batch_size);
   const auto results = evaluate_reader(model, loader, {}).results;
   report["analysis"] = error_analysis(val, input_size(model.config), results);
@@ -193,7 +193,7 @@ void add_data(RunConfig config, const fs::path& run, const Model* model,
   add_picture(
       report, "plates: as they are, then as trained on",
       preview_sheet(data.train, region, config.augment, {.rows = 8, .variants = 4, .size = size}));
-  if (!pretraining && model != nullptr) add_worst(*model, data.val, options, report);
+  if (!pretraining && model != nullptr) add_mistakes(*model, data.val, options, report);
 }
 
 }  // namespace

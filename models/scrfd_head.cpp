@@ -65,7 +65,7 @@ Tensor HeadTower::forward(const Tensor& x) {
     if (auto* norm = std::get_if<nn::BatchNorm2d>(&layer.norm))
       flow = ops::batch_norm_relu(**norm, flow);
     else
-      flow = torch::relu(std::get<nn::GroupNorm>(layer.norm)(flow));
+      flow = ops::group_norm_relu(*std::get<nn::GroupNorm>(layer.norm), flow);
   }
   return flow;
 }

@@ -10,10 +10,6 @@ namespace {
 
 using torch::Tensor;
 
-struct Moments {
-  std::vector<double> mean, variance;  // biased
-};
-
 // See for_row_groups().
 template <int64_t Rows, class T>
 void add_row(const T* __restrict x, int64_t channels, const float* __restrict origin,
@@ -52,18 +48,6 @@ Moments moments(const T* x, int64_t rows, int64_t channels) {
   return result;
 }
 
-Affine make_affine(std::vector<float> mean, std::vector<float> inverse_std, const Tensor& weight,
-                   const Tensor& bias) {
-  Affine affine{std::move(mean), std::move(inverse_std), {}, {}};
-  const auto* w = weight.const_data_ptr<float>();
-  const auto* b = bias.const_data_ptr<float>();
-  for (size_t c = 0; c < affine.mean.size(); ++c) {
-    affine.scale.push_back(w[c] * affine.inverse_std[c]);
-    affine.offset.push_back(b[c] - affine.mean[c] * affine.scale[c]);
-  }
-  return affine;
-}
-
 void update_running(torch::nn::BatchNorm2dImpl& norm, const Moments& batch, int64_t rows) {
   const double momentum = norm.options.momentum().value();
   auto* running_mean = norm.running_mean.mutable_data_ptr<float>();
@@ -91,11 +75,28 @@ void ChannelSums::add(const ChannelSums& other) {
   for (size_t i = 0; i < far_.size(); ++i) far_[i] += other.far_[i];
 }
 
+Moments channel_moments(const Tensor& x) {
+  Moments result;
+  with_element_type(
+      x, [&]<class T>(T*) { result = moments(input<T>(x), x.numel() / x.size(1), x.size(1)); });
+  return result;
+}
+
+Affine make_affine(std::vector<float> mean, std::vector<float> inverse_std, const Tensor& weight,
+                   const Tensor& bias) {
+  Affine affine{std::move(mean), std::move(inverse_std), {}, {}};
+  const auto* w = weight.const_data_ptr<float>();
+  const auto* b = bias.const_data_ptr<float>();
+  for (size_t c = 0; c < affine.mean.size(); ++c) {
+    affine.scale.push_back(w[c] * affine.inverse_std[c]);
+    affine.offset.push_back(b[c] - affine.mean[c] * affine.scale[c]);
+  }
+  return affine;
+}
+
 Affine batch_affine(torch::nn::BatchNorm2dImpl& norm, const Tensor& x) {
-  const auto channels = x.size(1), rows = x.numel() / channels;
-  Moments batch;
-  with_element_type(x, [&]<class T>(T*) { batch = moments(input<T>(x), rows, channels); });
-  update_running(norm, batch, rows);
+  const auto batch = channel_moments(x);
+  update_running(norm, batch, x.numel() / x.size(1));
   std::vector<float> inverse_std;
   for (const double variance : batch.variance)
     inverse_std.push_back(static_cast<float>(1 / std::sqrt(variance + norm.options.eps())));

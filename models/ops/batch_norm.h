@@ -8,9 +8,9 @@
 
 #include "models/ops/rows.h"
 
-// Batch normalisation in parts, for the fused kernels that end in it: what the statistics give, and
-// what the gradient of the input needs. Letters: x input, y = x scale + offset output, g = dy; with
-// a ReLU after it (Relu), y is what the ReLU makes of that and g = dy where y > 0.
+// Normalisation of channels in parts, for the fused kernels that end in it: what the statistics
+// give, and what the gradient of the input needs. Letters: x input, y = x scale + offset output, g
+// = dy; with a ReLU after it (Relu), y is what the ReLU makes of that and g = dy where y > 0.
 namespace plateforge::ops {
 
 // Two sums per channel. Float while fold() is called every few hundred rows, double beyond.
@@ -68,9 +68,19 @@ void for_row_groups(int64_t begin, int64_t end, const Body& body) {
   for (; row < end; ++row) body.template operator()<1>(row);
 }
 
+// Of each channel of x [N, C, H, W], float or bfloat16 channels_last; the variance is biased.
+struct Moments {
+  std::vector<double> mean, variance;
+};
+Moments channel_moments(const at::Tensor& x);
+
 struct Affine {
   std::vector<float> mean, inverse_std, scale, offset;
 };
+
+// From the statistics of each channel and the layer's weight and bias [C].
+Affine make_affine(std::vector<float> mean, std::vector<float> inverse_std,
+                   const at::Tensor& weight, const at::Tensor& bias);
 
 // Affine map of a batch x [N, C, H, W], float or bfloat16 channels_last; updates the running
 // statistics like BatchNorm2d.

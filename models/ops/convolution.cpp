@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "models/ops/lanes.h"
 #include "models/ops/rows.h"
 
 namespace plateforge::ops {
@@ -20,21 +21,8 @@ using torch::autograd::variable_list;
 // whose patches and gradients stay in the first-level cache while all their tiles are made.
 //
 // Measured to beat oneDNN with the 32 registers of AVX-512; elsewhere oneDNN does it.
-#ifdef __AVX512F__
-constexpr bool kPays = true;
-constexpr int64_t kLanes = 16, kPatch = 8;
-#else
-constexpr bool kPays = false;
-constexpr int64_t kLanes = 8, kPatch = 4;
-#endif
-constexpr int64_t kVectors = 2, kOut = kVectors * kLanes, kPixels = 32;
-using Vector = float __attribute__((vector_size(4 * kLanes)));
-using VectorInMemory = float __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
-
-const VectorInMemory& vector_at(const float* values) {
-  return *reinterpret_cast<const VectorInMemory*>(values);
-}
-VectorInMemory& vector_at(float* values) { return *reinterpret_cast<VectorInMemory*>(values); }
+constexpr bool kPays = kRegisters == 32;
+constexpr int64_t kPatch = kRegisters / 4, kVectors = 2, kOut = kVectors * kLanes, kPixels = 32;
 
 // The sums of all tiles must stay in the second-level cache; beyond, oneDNN is as fast.
 constexpr int64_t kMostSums = 65536;

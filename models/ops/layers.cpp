@@ -3,10 +3,13 @@
 #include <ATen/autocast_mode.h>
 #include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/conv.h>
+#include <torch/nn/modules/normalization.h>
 
 #include "models/ops/batch_norm_relu.h"
 #include "models/ops/convolution.h"
+#include "models/ops/depthwise.h"
 #include "models/ops/dropout.h"
+#include "models/ops/group_norm_relu.h"
 #include "models/ops/norm_relu_pool.h"
 
 namespace plateforge::ops {
@@ -45,6 +48,12 @@ torch::Tensor batch_norm(torch::nn::BatchNorm2dImpl& norm, const torch::Tensor& 
   return norm.forward(x);
 }
 
+torch::Tensor group_norm_relu(torch::nn::GroupNormImpl& norm, const torch::Tensor& x) {
+  if (can_fuse(x) && norm.options.affine() && norm.weight.scalar_type() == torch::kFloat)
+    return fused_group_norm_relu(norm, x);
+  return torch::relu(norm.forward(x));
+}
+
 torch::Tensor convolution(torch::nn::Conv2dImpl& conv, const torch::Tensor& x) {
   const auto& options = conv.options;
   if (!std::holds_alternative<torch::ExpandingArray<2>>(options.padding()) ||
@@ -62,11 +71,15 @@ torch::Tensor convolution(torch::nn::Conv2dImpl& conv, const torch::Tensor& x) {
 // The picture itself needs no gradient, so the first convolution is known by its weight.
 torch::Tensor convolution(const op::Conv& conv, const torch::Tensor& x, const torch::Tensor& weight,
                           const torch::Tensor& bias) {
-  if (!plain_ops && x.is_cpu() && torch::GradMode::is_enabled() &&
-      !at::autocast::is_autocast_enabled(at::kCPU) && x.dim() == 4 && x.numel() > 0 &&
-      x.is_contiguous(torch::MemoryFormat::ChannelsLast) &&
-      can_fuse_convolution(conv, x, weight, bias))
-    return fused_convolution(conv, x, weight, bias);
+  if (!plain_ops && x.is_cpu() && torch::GradMode::is_enabled() && x.dim() == 4 && x.numel() > 0 &&
+      x.is_contiguous(torch::MemoryFormat::ChannelsLast)) {
+    const bool bf16 = at::autocast::is_autocast_enabled(at::kCPU);
+    const auto type = bf16 ? torch::kBFloat16 : x.scalar_type();
+    if (can_fuse_depthwise(conv, type, weight, bias))
+      return depthwise_convolution(conv, x.to(type), weight);
+    if (!bf16 && can_fuse_convolution(conv, x, weight, bias))
+      return fused_convolution(conv, x, weight, bias);
+  }
   return torch::conv2d(x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups);
 }
 

@@ -2,6 +2,7 @@
 
 #include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/conv.h>
+#include <torch/nn/modules/normalization.h>
 
 #include "models/graph/ops.h"
 
@@ -13,6 +14,9 @@ namespace plateforge::ops {
 // batch_norm(x) and relu(batch_norm(x)), [N, C, H, W].
 torch::Tensor batch_norm(torch::nn::BatchNorm2dImpl& norm, const torch::Tensor& x);
 torch::Tensor batch_norm_relu(torch::nn::BatchNorm2dImpl& norm, const torch::Tensor& x);
+
+// relu(group_norm(x)), [N, C, H, W].
+torch::Tensor group_norm_relu(torch::nn::GroupNormImpl& norm, const torch::Tensor& x);
 
 // conv(x).
 torch::Tensor convolution(torch::nn::Conv2dImpl& conv, const torch::Tensor& x);

@@ -18,6 +18,7 @@ double now() {
 // Group of an operator by a part of its name; the first row that matches counts.
 constexpr std::pair<std::string_view, std::string_view> kGroups[] = {
     {"TrainedConvolution", "convolution backward"},
+    {"TrainedDepthwise", "convolution backward"},
     {"onvolution_backward", "convolution backward"},
     {"ConvolutionBackward", "convolution backward"},
     {"onvolution", "convolution forward"},
@@ -51,6 +52,8 @@ constexpr std::pair<std::string_view, std::string_view> kGroups[] = {
     {"NormReluPool", "norm, ReLU and pooling"},
     {"batch_norm", "norm and ReLU"},
     {"BatchNorm", "norm and ReLU"},
+    {"group_norm", "norm and ReLU"},
+    {"GroupNorm", "norm and ReLU"},
     {"relu", "norm and ReLU"},
     {"Relu", "norm and ReLU"},
     {"threshold", "norm and ReLU"},

@@ -3,53 +3,21 @@
 #include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
 #include <gtest/gtest.h>
-#include <torch/autograd.h>
 #include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/conv.h>
 #include <torch/utils.h>
 
-#include <functional>
 #include <tuple>
 
 #include "models/lprnet.h"
 #include "models/ops/attention.h"
 #include "models/ops/dropout.h"
+#include "tests/support/plain_ops.h"
 
 namespace plateforge::ops {
 namespace {
 
 using torch::Tensor;
-
-struct Precision {
-  at::ScalarType type;
-  double tolerance;  // of the largest element
-};
-constexpr Precision kFloat = {at::kFloat, 2e-5}, kBf16 = {at::kBFloat16, 2e-2};
-
-Tensor activations(at::IntArrayRef sizes, at::ScalarType type) {
-  return torch::randn(sizes).to(type).contiguous(at::MemoryFormat::ChannelsLast);
-}
-
-void expect_close(const Tensor& fused, const Tensor& plain, double tolerance, const char* what) {
-  ASSERT_EQ(fused.sizes(), plain.sizes()) << what;
-  ASSERT_EQ(fused.scalar_type(), plain.scalar_type()) << what;
-  const auto scale = plain.to(at::kFloat).abs().max().item<double>();
-  const auto worst = (fused.to(at::kFloat) - plain.to(at::kFloat)).abs().max().item<double>();
-  EXPECT_LE(worst, tolerance * std::max(scale, 1e-3)) << what;
-}
-
-// Outputs, then the gradients of `leaves` for random output gradients.
-std::vector<Tensor> run(const std::function<std::vector<Tensor>()>& forward,
-                        const std::vector<Tensor>& leaves) {
-  auto results = forward();
-  std::vector<Tensor> directions;
-  torch::manual_seed(99);
-  for (const auto& result : results)
-    directions.push_back(torch::randn(result.sizes(), result.options()));
-  const auto gradients = torch::autograd::grad(results, leaves, directions);
-  results.insert(results.end(), gradients.begin(), gradients.end());
-  return results;
-}
 
 class BatchNormRelu : public testing::TestWithParam<Precision> {};
 
@@ -78,6 +46,39 @@ TEST_P(BatchNormRelu, EqualsThePlainComposition) {
     expect_close(fused->running_var, plain->running_var, tolerance, "running variance");
     EXPECT_EQ(fused->num_batches_tracked.item<int64_t>(), 1);
   }
+}
+
+class GroupNormRelu : public testing::TestWithParam<Precision> {};
+
+TEST_P(GroupNormRelu, EqualsThePlainCompositionForAnyNumberOfThreads) {
+  const auto [type, tolerance] = GetParam();
+  const auto before = at::get_num_threads();
+  for (const auto& [channels, groups] : {std::pair{64, 32}, {68, 4}, {21, 7}, {5, 1}}) {
+    torch::manual_seed(2);
+    const auto x = (activations({5, channels, 17, 19}, type) * 3 + 10).detach().requires_grad_();
+    torch::nn::GroupNorm norm(groups, channels);
+    {
+      const torch::NoGradGuard no_grad;
+      norm->weight.copy_(torch::linspace(-1, 2, channels));
+      norm->bias.copy_(torch::linspace(1, -1, channels));
+    }
+    const auto results = [&] {
+      return run([&] { return std::vector{group_norm_relu(*norm, x)}; },
+                 {x, norm->weight, norm->bias});
+    };
+    at::set_num_threads(1);
+    const auto alone = results();
+    at::set_num_threads(2);
+    const auto shared = results();
+    const PlainOps guard;
+    const auto plain = results();
+    const char* names[] = {"y", "dx", "dweight", "dbias"};
+    for (size_t i = 0; i < 4; ++i) {
+      expect_close(alone[i], plain[i], 2 * tolerance, names[i]);
+      EXPECT_TRUE(alone[i].equal(shared[i])) << names[i];
+    }
+  }
+  at::set_num_threads(before);
 }
 
 TEST(BatchNormReluKernel, KeepsNan) {
@@ -183,45 +184,9 @@ TEST(NormReluPoolKernel, KeepsNan) {
   EXPECT_FALSE(y.average.select(1, 5).isnan().any().item<bool>());
 }
 
+INSTANTIATE_TEST_SUITE_P(Float, GroupNormRelu, testing::Values(kFloat, kBf16));
 INSTANTIATE_TEST_SUITE_P(Float, BatchNormRelu, testing::Values(kFloat, kBf16));
 INSTANTIATE_TEST_SUITE_P(Float, NormReluPool, testing::Values(kFloat, kBf16));
-
-// Results and gradients of a convolution at its sizes in LPRNet and others that no tile divides.
-std::vector<Tensor> convolution_results(at::IntArrayRef x_sizes, int64_t out, int64_t height,
-                                        int64_t width, int64_t pad_height, int64_t pad_width) {
-  torch::manual_seed(7);
-  const auto x = activations(x_sizes, at::kFloat).requires_grad_();
-  torch::nn::Conv2d conv(
-      torch::nn::Conv2dOptions(x_sizes[1], out, {height, width}).padding({pad_height, pad_width}));
-  return run([&] { return std::vector{convolution(*conv, x)}; }, {x, conv->weight, conv->bias});
-}
-
-TEST(Convolution, EqualsThePlainOneForAnyNumberOfThreads) {
-  const auto before = at::get_num_threads();
-  const auto results = [](int which) {
-    return which == 0   ? convolution_results({3, 3, 24, 94}, 64, 3, 3, 0, 0)
-           : which == 1 ? convolution_results({2, 64, 18, 44}, 64, 3, 1, 1, 0)
-           : which == 2 ? convolution_results({5, 13, 7, 9}, 32, 1, 3, 0, 1)
-           : which == 3 ? convolution_results({1, 8, 3, 3}, 96, 1, 1, 0, 0)
-                        : convolution_results({2, 7, 5, 6}, 10, 3, 2, 2, 1);
-  };
-  for (int which = 0; which < 5; ++which) {
-    at::set_num_threads(1);
-    const auto alone = results(which);
-    at::set_num_threads(2);
-    const auto shared = results(which);
-    const PlainOps guard;
-    const auto plain = results(which);
-    const char* names[] = {"y", "dx", "dweight", "dbias"};
-    for (size_t i = 0; i < 4; ++i) {
-      expect_close(alone[i], plain[i], 2e-5, names[i]);
-      if (i > 1) {
-        EXPECT_TRUE(alone[i].equal(shared[i])) << names[i];
-      }
-    }
-  }
-  at::set_num_threads(before);
-}
 
 class FusedDropout : public testing::TestWithParam<Precision> {};
 

@@ -6,6 +6,7 @@
 #include "configs/error.h"
 #include "export/channel_order.h"
 #include "export/fingerprint.h"
+#include "export/gelu.h"
 #include "export/half.h"
 #include "export/norm_folding.h"
 #include "export/norm_operator.h"
@@ -65,6 +66,7 @@ OnnxModel to_onnx(Graph graph, const Profile& profile, int64_t opset,
   simplify(graph);
   check_fits(natural_profile(graph), profile);
   line_up_slices(graph);
+  spell_gelu(graph, profile.gelu);
   if (!profile.norm_operators) fold_norm_affines(graph);
   if (profile.portable && !profile.norm_operators) spell_portably(graph);
   if (profile.arranged) arrange_quantizers(graph), spell_average_pools(graph);
@@ -117,6 +119,7 @@ OnnxModel make_onnx(const Model& model, const Profile& profile, const ExportOpti
   }
   auto onnx = to_onnx(std::move(graph), profile, options.opset,
                       onnx_metadata(model, profile.name, options.form), outputs);
+  if (profile.gelu != Gelu::exact) onnx.metadata["gelu"] = gelu_name(profile.gelu);
   if (options.any_size) open_size(onnx, model.config, options.form);
   onnx.metadata[kFingerprintKey] = fingerprint(onnx);
   return onnx;

@@ -19,6 +19,10 @@ struct ParityBounds {
   double exact_match_drop = 0;  // exact match of LibTorch minus that of the file
 };
 
+// How a file spells GELU, x Phi(x): with erf; with tanh, off by 5e-4 at most; as x sigmoid(1.702
+// x), off by 2e-2 (Hendrycks and Gimpel, 2016, give both).
+enum class Gelu { exact, tanh, sigmoid };
+
 // A kind of file that `export` writes.
 struct Profile {
   std::string name, description;
@@ -28,8 +32,9 @@ struct Profile {
   // LayerNorms as one operation, which opset 17 brought and OpenCV 4.6 lacks, instead of its
   // steps. No profile has it of itself: export --layer-norm.
   bool norm_operators = false;
-  bool arranged = false;  // quantisers arranged for integer kernels
-  bool half = false;      // weights and arithmetic in 16-bit floats
+  Gelu gelu = Gelu::exact;  // export --gelu
+  bool arranged = false;    // quantisers arranged for integer kernels
+  bool half = false;        // weights and arithmetic in 16-bit floats
   QuantizedSpelling spelling = {};
   ParityBounds bounds = {};
 };

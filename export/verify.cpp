@@ -12,6 +12,7 @@
 
 #include "configs/error.h"
 #include "export/fingerprint.h"
+#include "export/gelu.h"
 #include "export/onnx_export.h"
 #include "export/onnx_reader.h"
 #include "export/runtimes.h"
@@ -351,7 +352,10 @@ ParityBounds profile_bounds(const std::filesystem::path& file) {
   const auto profile = metadata.find("profile");
   require(profile != metadata.end(), file.string(),
           " does not say its profile in metadata_props: give the bounds");
-  return find_profile(profile->second).bounds;
+  auto bounds = find_profile(profile->second).bounds;
+  if (const auto gelu = metadata.find("gelu"); gelu != metadata.end())
+    allow_for(find_gelu(gelu->second), bounds);
+  return bounds;
 }
 
 ImageStream random_images(const ModelConfig& config, int64_t count, uint64_t seed) {

@@ -3,6 +3,7 @@
 
 #include "configs/error.h"
 #include "export/bundle.h"
+#include "export/gelu.h"
 #include "export/linter.h"
 #include "export/onnx_export.h"
 #include "export/verify.h"
@@ -56,7 +57,7 @@ size_t print_forecast(std::ostream& out, const Profile& profile, const LintRepor
 
 int export_command(const Args& args) {
   std::string model_file, out, profile_list, bundle_list, sample_spec, json,
-      outputs = "decoded", size = "static", norms = "steps";
+      outputs = "decoded", size = "static", norms = "steps", gelu = "exact";
   bool strict = false;
   ExportOptions exporting;
   po::options_description options("options");
@@ -78,6 +79,8 @@ int export_command(const Args& args) {
       "steps (arithmetic that every runtime knows) or operator (LayerNormalization: --opset 17, "
       "not "
       "for OpenCV 4.6)")(
+      "gelu", po::value(&gelu)->default_value(gelu),
+      "exact (Erf), or for devices without it tanh or sigmoid, which read almost the same")(
       "bundle", po::value(&bundle_list),
       "runtimes, joined by , (deepstream opencv openvino ort tensorrt tvm): a folder beside the "
       "file with what it takes and gives, a sample with its outputs, a script that proves a port")(
@@ -119,6 +122,8 @@ int export_command(const Args& args) {
   for (const auto& name : names) {
     auto profile = find_profile(name);
     profile.norm_operators = norms == "operator";
+    profile.gelu = find_gelu(gelu);
+    allow_for(profile.gelu, profile.bounds);
     const auto onnx = make_onnx(model, profile, exporting);
     const auto forecast = lint(onnx);
     summary[name] = forecast.to_json();

@@ -201,5 +201,31 @@ TEST(Onnx, LayerNormsAreWrittenAsOperators) {
   EXPECT_NE(text.find("--opset 17"), std::string::npos) << text;
 }
 
+TEST(Onnx, GeluWithoutErf) {
+  const torch::NoGradGuard no_grad;
+  auto config = tiny_maskocr();
+  const auto network = make_network(config, 9);
+  randomize(*network, 3);
+  config.maskocr.activation = "gelu_tanh";
+  const auto with_tanh = make_network(config, 9);
+  randomize(*with_tanh, 3);
+  for (const auto& one : {network, with_tanh}) one->eval();
+  const auto graph = trace(*network, {-1, 3, config.height, config.width});
+  const auto images = torch::randn({3, 3, config.height, config.width});
+  const auto away = [&](Gelu gelu, const torch::Tensor& wanted) {
+    auto profile = find_profile("fp32");
+    profile.gelu = gelu;
+    const auto file = decode_onnx(encode_onnx(to_onnx(graph, profile, 13, {})), "file");
+    for (const auto& node : file.nodes) EXPECT_NE(node.op_type, "Erf");
+    const auto got = OnnxInterpreter(file, "file").run(images).at(0);
+    return ((got - wanted).abs().max() / wanted.abs().max()).item<double>();
+  };
+  EXPECT_LT(away(Gelu::tanh, with_tanh->forward(images)), 1e-5);
+  EXPECT_LT(away(Gelu::tanh, network->forward(images)), 0.005);
+  const auto with_sigmoid = away(Gelu::sigmoid, network->forward(images));
+  EXPECT_GT(with_sigmoid, 1e-4);
+  EXPECT_LT(with_sigmoid, 0.1);
+}
+
 }  // namespace
 }  // namespace plateforge

@@ -35,7 +35,7 @@ struct DataConfig {
   double crop_margin = 0.0;
   double recombine = 0.0;
   std::string cache = "";
-  int64_t workers = 1;
+  int64_t workers = 0;
   int64_t prefetch = 4;
   int64_t batch_size = 128;
   int64_t epoch_samples = 0;
@@ -54,7 +54,9 @@ struct DataConfig {
       "share of training samples put together from character cells of the real training plates",
       in_range(0.0, 0.95));
     v("cache", cache, "folder for packed crops; empty = beside the run", Anything{});
-    v("workers", workers, "loader threads; 0 = load in the training thread", in_range(0, 256));
+    v("workers", workers,
+      "loader threads beside the training; 0 = all cores between the steps, best without a GPU",
+      in_range(0, 256));
     v("prefetch", prefetch, "batches kept ready", in_range(1, 1024));
     v("batch_size", batch_size, "samples per step", in_range(1, 65536));
     v("epoch_samples", epoch_samples, "samples per epoch; 0 = one pass over the real plates",

@@ -8,6 +8,8 @@
 #include <stdexcept>
 #include <thread>
 
+#include "data/parallel.h"
+
 namespace plateforge {
 namespace {
 
@@ -73,8 +75,21 @@ struct Loader::Impl {
     changed.notify_all();
   }
 
+  // Without workers: as many batches as may be ready, made at once while the caller waits.
+  void make_ahead() {
+    int64_t count = 0;
+    while (count < prefetch && maker.exists(wanted + count)) ++count;
+    std::vector<Result> results(static_cast<size_t>(count));
+    parallel_for(count, 0, [&](int64_t i) {
+      results[static_cast<size_t>(i)] = make_result(maker, wanted + i);
+    });
+    for (int64_t i = 0; i < count; ++i)
+      done.emplace(wanted + i, std::move(results[static_cast<size_t>(i)]));
+  }
+
   Result take() {
-    if (workers.empty() || !maker.exists(wanted)) return make_result(maker, wanted);
+    if (!maker.exists(wanted)) return {};
+    if (workers.empty() && !done.contains(wanted)) make_ahead();
     std::unique_lock lock(mutex);
     changed.wait(lock, [&] { return done.contains(wanted); });
     // What went wrong stays: asking again tells it again.

@@ -16,7 +16,7 @@ cv::Size input_size(const ModelConfig& model);
 
 struct LoaderOptions {
   int64_t batch_size = 128;
-  int64_t workers = 1;        // threads; 0 = load inside next()
+  int64_t workers = 1;        // threads beside the caller; 0 = all cores inside next()
   int64_t prefetch = 4;       // batches kept ready
   int64_t epoch_samples = 0;  // shuffled mode: samples per epoch; 0 = number of real ones
   bool shuffle = true;        // false: every sample once, in order, last batch may be short
@@ -42,8 +42,10 @@ using BatchMakerPtr = std::unique_ptr<const BatchMaker>;
 BatchMakerPtr make_plate_batches(Mix mix, const Region& region, const AugmentConfig& augment,
                                  const LoaderOptions& options);
 
-// A maker's batches in order, made ahead by `options.workers` threads: identical for 0, 1 and 4 of
-// them. The position is all that resume needs.
+// A maker's batches in order, identical for any number of workers. The position is all that resume
+// needs. Workers make batches beside a caller who waits for a GPU; a caller who computes on the CPU
+// is held up less when all cores make `prefetch` batches at once inside next() (no workers): a
+// worker on one of the cores that a matrix product was divided over makes all of them wait.
 class Loader {
  public:
   Loader(BatchMakerPtr maker, const LoaderOptions& options);

@@ -106,8 +106,8 @@ struct LoaderBench {
                                               "whole frames to a detector's training views")(
         "size", po::value(&size)->default_value(size), "side of such a view")(
         "workers", po::value(&loading.workers)->default_value(loading.workers),
-        "loader threads; 0 = load in the calling thread")("batch", po::value(&loading.batch_size),
-                                                          "samples; default 128, of frames 16")(
+        "threads beside the caller; 0 = all cores")("batch", po::value(&loading.batch_size),
+                                                    "samples; default 128, of frames 16")(
         "rounds", po::value(&rounds)->default_value(rounds), "measurements")(
         "seconds", po::value(&seconds)->default_value(seconds), "of each measurement");
   }

@@ -42,7 +42,10 @@ class HalfPass {
  private:
   void convert(OnnxNode node) {
     const auto type = type_for(node);
-    for (auto& input : node.inputs) input = as(input, type);
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      const bool scales = node.op_type == "Resize" && i > 0;  // which ONNX has in float alone
+      node.inputs[i] = as(node.inputs[i], scales ? torch::kFloat : type);
+    }
     types_[node.outputs[0]] = type;
     model_.nodes.push_back(std::move(node));
   }

@@ -3,6 +3,7 @@
 
     deployment_table.py PLATEFORGE --detector M --frames SPEC --reader M --plates SPEC
                         --calibrate-frames SPEC --calibrate-plates SPEC [--threads 1] [--rounds 20]
+                        [--others onnxruntime,openvino,tvm]
 
 Each model is quantised, exported in fp32, fp16 and int8 and run in LibTorch and OpenCV (`plateforge
 bench model` and `verify`) and in ONNX Runtime, OpenVINO and TVM (runtimes.py); the fastest of all
@@ -74,7 +75,7 @@ def other_rows(program, model, files, data, options, folder):
          "builtin", "--write-plates", plates)
     report = json.loads(
         said(sys.executable, HERE / "runtimes.py", *files.values(), "--runtime",
-             "onnxruntime,openvino,tvm", "--threads", options.threads, "--rounds", options.rounds,
+             options.others, "--threads", options.threads, "--rounds", options.rounds,
              "--runs", 5, "--plates", plates, "--json", "-")
     )
     precision_of = {path.name: precision for precision, path in files.items()}
@@ -104,6 +105,7 @@ def main():
     parser.add_argument("program", type=pathlib.Path)
     for name in ("detector", "frames", "calibrate-frames", "reader", "plates", "calibrate-plates"):
         parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--others", default="onnxruntime,openvino,tvm", help="TVM, untuned, is slow")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=20)
     options = parser.parse_args()

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <torch/utils.h>
 
+#include <map>
+
 #include "export/onnx_export.h"
 #include "export/onnx_reader.h"
 #include "export/runtimes.h"
@@ -67,6 +69,20 @@ TEST(DetectorOutputs, HeadsAreNotJoined) {
       EXPECT_FALSE(node.as<op::Concat>()) << name << " " << node.name;
     }
   }
+}
+
+// ONNX has Resize's scales in float alone; ONNX Runtime refuses a file with others.
+TEST(DetectorOutputs, Fp16FilesScaleInFloat) {
+  const auto model = detector(small_detectors().at("mnv4"));
+  const auto onnx = make_onnx(model, find_profile("fp16"), {});
+  const std::map initializers(onnx.initializers.begin(), onnx.initializers.end());
+  int64_t resizes = 0;
+  for (const auto& node : onnx.nodes) {
+    if (node.op_type != "Resize") continue;
+    ++resizes;
+    EXPECT_EQ(initializers.at(node.inputs.at(2)).scalar_type(), torch::kFloat) << node.name;
+  }
+  EXPECT_GT(resizes, 0);
 }
 
 TEST(DetectorOutputs, NamesAndShapesAreThoseOfParsers) {

@@ -55,7 +55,7 @@ struct DataConfig {
       in_range(0.0, 0.95));
     v("cache", cache, "folder for packed crops; empty = beside the run", Anything{});
     v("workers", workers,
-      "loader threads beside the training; 0 = all cores between the steps, best without a GPU",
+      "loader threads beside the training; 0 = `prefetch` batches at once between the steps",
       in_range(0, 256));
     v("prefetch", prefetch, "batches kept ready", in_range(1, 1024));
     v("batch_size", batch_size, "samples per step", in_range(1, 65536));

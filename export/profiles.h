@@ -19,8 +19,8 @@ struct ParityBounds {
   double exact_match_drop = 0;  // exact match of LibTorch minus that of the file
 };
 
-// How a file spells GELU, x Phi(x): with erf; with tanh, off by 5e-4 at most; as x sigmoid(1.702
-// x), off by 2e-2 (Hendrycks and Gimpel, 2016, give both).
+// How a file spells GELU, x Phi(x): exactly, with erf, or by one of the two approximations of
+// Hendrycks and Gimpel, 2016.
 enum class Gelu { exact, tanh, sigmoid };
 
 // A kind of file that `export` writes.

@@ -1,6 +1,6 @@
 #include "models/graph/aten_composites.h"
 
-#include <cmath>
+#include "models/graph/gelu.h"
 
 namespace plateforge {
 namespace {
@@ -59,25 +59,13 @@ TensorId silu(AtenCall& call) {
   return call.emit(op::Multiply{}, {x, call.emit(op::Sigmoid{}, {x})});
 }
 
-// Spelled as ONNX Runtime's and OpenVINO's fusions look for it.
 TensorId gelu(AtenCall& call) {
   const auto x = call.tensor("self");
-  const auto number = [&](const char* name, double value) {
-    return call.graph().add_literal(name, torch::tensor(static_cast<float>(value)));
+  const auto emit = [&](Op op, const std::vector<TensorId>& inputs) {
+    return call.emit(std::move(op), inputs);
   };
-  TensorId bell = 0;  // -1..1
-  if (call.text("approximate") == "tanh") {
-    const auto square = call.emit(op::Multiply{}, {x, x});
-    const auto cube = call.emit(
-        op::Multiply{}, {call.emit(op::Multiply{}, {square, x}), number("cubic", 0.044715)});
-    const auto sum = call.emit(op::Add{}, {x, cube});
-    bell = call.emit(op::Tanh{},
-                     {call.emit(op::Multiply{}, {sum, number("root", std::sqrt(2 / M_PI))})});
-  } else {
-    bell = call.emit(op::Erf{}, {call.emit(op::Divide{}, {x, number("root_two", M_SQRT2)})});
-  }
-  const auto gate = call.emit(op::Add{}, {bell, number("one", 1)});
-  return call.emit(op::Multiply{}, {call.emit(op::Multiply{}, {x, gate}), number("half", 0.5)});
+  return call.text("approximate") == "tanh" ? tanh_gelu(call.graph(), x, emit)
+                                            : erf_gelu(call.graph(), x, emit);
 }
 
 TensorId hard_swish(AtenCall& call) {

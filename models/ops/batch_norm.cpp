@@ -120,21 +120,30 @@ Affine restored_affine(const Tensor& statistics, const Tensor& weight, const Ten
                      weight, bias);
 }
 
-NormGradient norm_gradient(const ChannelSums& sums, const Affine& affine, int64_t rows) {
-  const auto channels = static_cast<int64_t>(affine.mean.size());
-  NormGradient result{{}, {}, torch::empty({channels}), torch::empty({channels})};
+NormGradient norm_gradient(const ChannelSums& sums, const Affine& affine, int64_t rows,
+                           size_t size) {
+  const auto channels = affine.mean.size();
+  NormGradient result{std::vector<float>(channels), std::vector<float>(channels),
+                      torch::empty({static_cast<int64_t>(channels)}),
+                      torch::empty({static_cast<int64_t>(channels)})};
   auto* dweight = result.dweight.mutable_data_ptr<float>();
   auto* dbias = result.dbias.mutable_data_ptr<float>();
-  for (size_t c = 0; c < affine.mean.size(); ++c) {
-    const auto inverse = static_cast<double>(affine.inverse_std[c]);
-    const auto scale = static_cast<double>(affine.scale[c]);
-    const double per_row = -scale / static_cast<double>(rows);
-    const double slope = per_row * inverse * inverse * sums.second(c);
-    result.slope.push_back(static_cast<float>(slope));
-    result.constant.push_back(
-        static_cast<float>(per_row * sums.first(c) - static_cast<double>(affine.mean[c]) * slope));
-    dweight[c] = static_cast<float>(sums.second(c) * inverse);
-    dbias[c] = static_cast<float>(sums.first(c));
+  const double per_value = -1 / (static_cast<double>(rows) * static_cast<double>(size));
+  for (size_t begin = 0; begin < channels; begin += size) {
+    const auto inverse = static_cast<double>(affine.inverse_std[begin]);
+    double sum = 0, moment = 0;
+    for (auto c = begin; c < begin + size; ++c) {
+      sum += static_cast<double>(affine.scale[c]) * sums.first(c);
+      moment += static_cast<double>(affine.scale[c]) * sums.second(c);
+    }
+    const double slope = per_value * inverse * inverse * moment;
+    const double constant = per_value * sum - static_cast<double>(affine.mean[begin]) * slope;
+    for (auto c = begin; c < begin + size; ++c) {
+      result.slope[c] = static_cast<float>(slope);
+      result.constant[c] = static_cast<float>(constant);
+      dweight[c] = static_cast<float>(sums.second(c) * inverse);
+      dbias[c] = static_cast<float>(sums.first(c));
+    }
   }
   return result;
 }

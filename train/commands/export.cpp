@@ -138,6 +138,8 @@ int export_command(const Args& args) {
     const auto written = write_onnx(onnx, file);
     auto bounds = profile.bounds;
     bounds.different_texts = 1;  // noise is no plate: `verify` compares texts
+    // and drives the activations further, where an approximated GELU is worst.
+    if (profile.gelu != Gelu::exact) bounds.relative_logit_difference *= 2;
     const auto parity = verify_onnx(model, file, random_images(model.config, kRandomImages, 1),
                                     {"builtin"}, bounds);
     say << file.string() << ": " << written.bytes << " bytes, " << written.nodes << " nodes, opset "

@@ -28,7 +28,8 @@ class Bound : public testing::Test {
       for (size_t i = 0; i < numbers.size(); ++i) {
         const auto answer = classes[static_cast<int64_t>(i)].item<int64_t>();
         judgements.push_back({answer == truth_.at(static_cast<size_t>(numbers[i])) ? 1.0 : 0.0,
-                              std::to_string(answer)});
+                              std::to_string(answer),
+                              {}});
       }
       return judgements;
     };

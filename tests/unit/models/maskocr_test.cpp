@@ -160,8 +160,9 @@ TEST(Mae, RegressorPredictsHiddenFeatures) {
   EXPECT_FALSE(painting.aligned.requires_grad());
   masked_pixel_loss(painting.painted, painting.wanted, painting.features, painting.aligned, 0.05)
       .backward();
-  for (const auto& item : network->named_parameters())
+  for (const auto& item : network->named_parameters()) {
     if (item.key().starts_with("regressor.")) EXPECT_TRUE(item.value().grad().defined());
+  }
 }
 
 TEST(Mae, KeepsVisiblePixelsInItsPictures) {
@@ -243,9 +244,10 @@ TEST(MaskOcr, ConstantQueriesBecomeALinearLayer) {
   const auto before = macs(graph);
   simplify(graph);
   EXPECT_LT(macs(graph), before);
-  for (const auto& node : graph.nodes)
+  for (const auto& node : graph.nodes) {
     if (node.as<op::MatMul>())
       EXPECT_FALSE(graph.tensor(node.inputs[0]).is_constant()) << node.name;
+  }
   EXPECT_TRUE(execute(graph, {images})[0].allclose(network->forward(images), 1e-4, 1e-5));
 }
 

@@ -64,8 +64,9 @@ TEST_F(MaskOcrTraining, AnyStageResumesExactly) {
     const auto last = std::string(stage) + "/checkpoints/last.safetensors";
     const auto whole = read_tensors(root_ / "whole" / last),
                cut = read_tensors(root_ / "cut" / last);
-    for (const auto& [name, tensor] : whole)
+    for (const auto& [name, tensor] : whole) {
       if (name.starts_with("network")) EXPECT_TRUE(tensor.equal(cut.at(name))) << stage << name;
+    }
   }
 }
 

@@ -126,7 +126,7 @@ TEST(Pictures, AVideoThatBreaksOffGivesWhatItHas) {
 TEST(Pipeline, ReadsRealFramesWhateverTheThreadsAndBatches) {
   const auto folder = (kRoot / "tests/data/ccpd").string();
   std::vector<std::vector<std::string>> first;
-  for (const auto [threads, batch] : {std::pair{1, 1}, std::pair{3, 2}}) {
+  for (const auto& [threads, batch] : {std::pair{1, 1}, std::pair{3, 2}}) {
     PictureStream pictures({folder}, {});
     auto models = shipped_models(threads);
     std::vector<std::vector<std::string>> read;

@@ -48,6 +48,14 @@ holds "crops" test "$(find "$work/crops" -name '*.jpg' | wc -l)" -ge 13
 predict "$frames" --json - > "$work/stdout.json" 2> /dev/null
 holds "standard output is JSON alone" lines "$work/stdout.json" 'len(d) == 14'
 
+# --- the shipped reader of 7 and 8 characters --------------------------------------------------------
+slots=$root/models/pretrained/maskocr-cn.safetensors
+ends "frames, by slots" 0 "$program" eval --model "$slots" --data "ccpd:$frames" --json "$work/slots.json"
+holds "all read" json "$work/slots.json" 'd["samples"] == 14 and d["exact_match"] == 1'
+ends "drawn plates, by slots" 0 "$program" eval --model "$slots" --data "synth:cn?count=200&seed=5" \
+  --json "$work/drawn.json"
+holds "eight characters too" json "$work/drawn.json" 'd["per_layout"]["green"]["exact_match"] > 0.9'
+
 # --- both networks judged together ------------------------------------------------------------------
 ends "a system" 0 "$program" eval --detector "$detector" --reader "$reader" --data "ccpd:$frames" \
   --json "$work/system.json"

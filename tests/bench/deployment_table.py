@@ -45,8 +45,8 @@ def write_files(program, model, calibration, folder):
     }
 
 
-def own_rows(program, model, files, data, options):
-    """LibTorch and OpenCV, which the program runs itself."""
+def own_rows(program, model, files, data, plates, options):
+    """LibTorch and OpenCV, which the program runs itself; writes the pictures for the others."""
     rows = {}
     timed = json.loads(
         said(program, "bench", "model", "--model", model, "--onnx", *files.values(), "--runtime",
@@ -56,23 +56,21 @@ def own_rows(program, model, files, data, options):
     for run in timed["runs"]:
         key = run["runtime"], precision_of.get(run["file"], "fp32")
         rows[key] = {"ms": run["latency_ms"]["min"]}
-    for precision, path in files.items():
+    for (runtime, precision), row in list(rows.items()):
+        if runtime != "opencv":
+            continue
         judged = json.loads(
-            said(program, "verify", "--model", model, "--onnx", path, "--data", data, "--runtime",
-                 "opencv" if ("opencv", precision) in rows else "builtin", "--json", "-")
+            said(program, "verify", "--model", model, "--onnx", files[precision], "--data", data,
+                 "--runtime", "opencv", "--write-plates", plates, "--json", "-")
         )
         score = "iou70" if "iou70" in judged else "exact_match"
-        rows.setdefault(("libtorch", "fp32"), {})["score"] = judged[f"reference_{score}"]
-        if ("opencv", precision) in rows:
-            rows["opencv", precision]["score"] = judged["runtimes"]["opencv"][score]
+        rows["libtorch", "fp32"]["score"] = judged[f"reference_{score}"]
+        row["score"] = judged["runtimes"]["opencv"][score]
     return rows
 
 
-def other_rows(program, model, files, data, options, folder):
+def other_rows(files, plates, options):
     """ONNX Runtime, OpenVINO and TVM, which runtimes.py runs."""
-    plates = folder / "plates.safetensors"
-    said(program, "verify", "--model", model, "--onnx", files["fp32"], "--data", data, "--runtime",
-         "builtin", "--write-plates", plates)
     report = json.loads(
         said(sys.executable, HERE / "runtimes.py", *files.values(), "--runtime",
              options.others, "--threads", options.threads, "--rounds", options.rounds,
@@ -92,8 +90,9 @@ def measure(program, model, data, calibration, options):
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         files = write_files(program, model, calibration, folder)
-        rows = own_rows(program, model, files, data, options)
-        return rows | other_rows(program, model, files, data, options, folder)
+        plates = folder / "plates.safetensors"
+        rows = own_rows(program, model, files, data, plates, options)
+        return rows | other_rows(files, plates, options)
 
 
 def cells(row):
@@ -105,7 +104,7 @@ def main():
     parser.add_argument("program", type=pathlib.Path)
     for name in ("detector", "frames", "calibrate-frames", "reader", "plates", "calibrate-plates"):
         parser.add_argument(f"--{name}", required=True)
-    parser.add_argument("--others", default="onnxruntime,openvino,tvm", help="TVM, untuned, is slow")
+    parser.add_argument("--others", default="onnxruntime,openvino,tvm", help="tvm: an hour, as it emulates 16-bit floats")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=20)
     options = parser.parse_args()

@@ -55,7 +55,8 @@ void write_deepstream(const fs::path& folder, const Model& model, const Profile&
   write_embedded(folder / "Makefile", "nvdsinfer.mk");
   write_file_atomically(folder / "plates_config.h", plates_config(model, words));
   // nvinfer's network-mode: 0 float32, 1 int8, 2 float16.
-  words["NETWORK_MODE"] = profile.half ? "2" : profile.holds == "int8-s8" ? "1" : "0";
+  const int network_mode = profile.half ? 2 : profile.holds == "int8-s8" ? 1 : 0;
+  words["NETWORK_MODE"] = std::to_string(network_mode);
   const auto* config = is_detector(model.config) ? "nvinfer_detector.txt" : "nvinfer_reader.txt";
   write_file_atomically(folder / "nvinfer.txt", filled(embedded_file(config), words));
 }

@@ -70,7 +70,7 @@ double network_microseconds(const Graph& graph) {
 double LatencyTable::microseconds(const Graph& graph, const Node& node) {
   if (is_free(node)) return 0;
   auto key = std::string(node.op_name()) + " " + attributes_text(node.op);
-  for (const auto id : node.inputs) key += " " + shape_text(graph.shape(id));
+  for (const auto id : node.inputs) key.append(" ").append(shape_text(graph.shape(id)));
   const auto [place, is_new] = known_.try_emplace(key);
   if (is_new) {
     const torch::NoGradGuard no_grad;

@@ -138,8 +138,8 @@ int export_command(const Args& args) {
     const auto written = write_onnx(onnx, file);
     auto bounds = profile.bounds;
     bounds.different_texts = 1;  // noise is no plate: `verify` compares texts
-    // and drives the activations further, where an approximated GELU is worst.
-    if (profile.gelu != Gelu::exact) bounds.relative_logit_difference *= 2;
+    // and drives the activations further, where the sigmoid is worst: 0.27 against 0.11 on plates.
+    if (profile.gelu == Gelu::sigmoid) bounds.relative_logit_difference *= 2;
     const auto parity = verify_onnx(model, file, random_images(model.config, kRandomImages, 1),
                                     {"builtin"}, bounds);
     say << file.string() << ": " << written.bytes << " bytes, " << written.nodes << " nodes, opset "

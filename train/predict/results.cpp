@@ -99,6 +99,10 @@ void write_text(const std::string& text, const cv::Point& at, int height, const 
   part.setTo(cv::Scalar(20, 20, 20), ink(seen - strip.tl()) > 96);
 }
 
+std::string numbered(const std::string& name, int64_t number) {
+  return (name + '-').append(std::to_string(number));
+}
+
 }  // namespace
 
 Json to_json(const Prediction& prediction) {
@@ -198,14 +202,15 @@ void ResultWriter::add_line(std::ofstream& file, const std::string& target,
 }
 
 fs::path ResultWriter::picture_file(const std::string& folder, const Picture& picture,
-                                    const std::string& suffix) {
+                                    std::optional<int64_t> plate) {
   auto stem = fs::path(picture.source).stem().string();
   std::replace(stem.begin(), stem.end(), ':', '-');  // camera:0
   const auto plain = stem;
   for (int copy = 2; stems_.try_emplace(stem, picture.source).first->second != picture.source;)
-    stem = plain + "-" + std::to_string(copy++);  // the same name in another folder
-  if (picture.frame >= 0) stem += "-" + std::to_string(picture.frame);
-  return fs::path(folder) / (stem + suffix + ".jpg");
+    stem = numbered(plain, copy++);  // the same name in another folder
+  auto name = picture.frame >= 0 ? numbered(stem, picture.frame) : stem;
+  if (plate) name = numbered(name, *plate);
+  return fs::path(folder) / (name + ".jpg");
 }
 
 void ResultWriter::write(const Prediction& prediction) {
@@ -213,7 +218,7 @@ void ResultWriter::write(const Prediction& prediction) {
   for (size_t i = 0; i < prediction.plates.size(); ++i) {
     const auto& plate = prediction.plates[i];
     if (!options_.crops.empty())
-      write_jpeg(picture_file(options_.crops, picture, "-" + std::to_string(i)), plate.crop);
+      write_jpeg(picture_file(options_.crops, picture, static_cast<int64_t>(i)), plate.crop);
     if (!options_.csv.empty()) add_line(csv_, options_.csv, csv_of(picture, plate));
     if (options_.text)
       std::cout << place_of(picture) << "  " << plate.texts.at(0).text << "  "
@@ -224,7 +229,7 @@ void ResultWriter::write(const Prediction& prediction) {
     std::cout << place_of(picture) << "  no plate\n";
   const bool shows = !picture.image.empty() && (picture.frame < 0 || !prediction.plates.empty());
   if (!options_.draw.empty() && shows)
-    write_jpeg(picture_file(options_.draw, picture, ""), drawn(prediction, *glyphs_));
+    write_jpeg(picture_file(options_.draw, picture), drawn(prediction, *glyphs_));
   // Last: a picture that is in the list is done with.
   if (!options_.json.empty()) add_line(json_, options_.json, to_json(prediction).dump());
 }

@@ -48,8 +48,9 @@ class ResultWriter {
  private:
   void go_on();
   void add_line(std::ofstream& file, const std::string& target, const std::string& line);
+  // A plate of it has its number in the name.
   std::filesystem::path picture_file(const std::string& folder, const Picture& picture,
-                                     const std::string& suffix);
+                                     std::optional<int64_t> plate = {});
 
   ResultOptions options_;
   std::optional<GlyphBook> glyphs_;

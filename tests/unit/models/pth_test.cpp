@@ -136,8 +136,9 @@ TEST(Pth, SaysWhatIsWrong) {
 
 // Nesting as deep as the file is long must neither overflow the stack nor hang.
 TEST(Pth, DeepNestingIsHarmless) {
-  EXPECT_NE(problem(legacy(")" + std::string(1000000, '\x85') + ".\x80\x02].")).find("no dict"),
-            std::string::npos);
+  std::string deep = ")";
+  deep.append(1000000, '\x85').append(".\x80\x02].");
+  EXPECT_NE(problem(legacy(deep)).find("no dict"), std::string::npos);
 }
 
 TEST(Pth, DamagedFilesNeverCrash) {

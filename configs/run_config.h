@@ -212,9 +212,9 @@ struct TrainConfig {
     v("eval_every", eval_every, "updates between validations", in_range(1, 1e9));
     v("log_every", log_every, "updates between metrics lines", in_range(1, 1e9));
     v("checkpoint_every", checkpoint_every, "updates between checkpoints", in_range(1, 1e9));
-    v("best_by", best_by, "validation metric that picks the best weights",
+    v("best_by", best_by, "validation metric that picks the best weights; last: the last ones",
       one_of({"exact_match", "exact_match_without_region", "cer", "loss", "iou70", "ap50", "ap75",
-              "ap50_95", "f1", "corner_accuracy"}));
+              "ap50_95", "f1", "corner_accuracy", "last"}));
     v("early_stopping", early_stopping, "validations without a better value; 0 = off",
       in_range(0, 1e6));
     v("decoder", decoder, "how texts are read in validation", one_of({"greedy", "beam"}));

@@ -150,6 +150,8 @@ std::unique_ptr<Optimizer> make_optimizer(std::vector<ParamGroup> groups,
                                           const OptimConfig& config) {
   if (config.optimizer == "adamw") return make_adamw(std::move(groups), config);
   if (config.optimizer == "schedule_free_adamw") {
+    require(config.ema_decay == 0,
+            "schedule_free_adamw averages the weights itself: set optim.ema_decay=0");
     return make_schedule_free_adamw(std::move(groups), config);
   }
   fail("unknown optimizer '", config.optimizer, "'; known: adamw, schedule_free_adamw");

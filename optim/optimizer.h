@@ -70,7 +70,7 @@ class Optimizer {
   virtual void load(const StateDict& state) = 0;
 };
 
-// Throws Error for an unknown name.
+// Throws Error for an unknown name and for what the rule cannot do.
 std::unique_ptr<Optimizer> make_optimizer(std::vector<ParamGroup> groups,
                                           const OptimConfig& config);
 

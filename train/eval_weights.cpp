@@ -27,7 +27,7 @@ EvalWeights::EvalWeights(Task& task, Optimizer& optimizer, Ema* ema, Loader& tra
 }
 
 EvalWeights::~EvalWeights() {
-  if (!kept_buffers_.empty()) {
+  if (optimizer_.has_eval_weights()) {
     const torch::NoGradGuard no_grad;
     auto buffers = task_.network().buffers();
     for (size_t i = 0; i < buffers.size(); ++i) buffers[i].copy_(kept_buffers_[i]);

@@ -206,7 +206,9 @@ void Trainer::validate() {
     const EvalWeights weights(task_, *optimizer_, ema_.get(), train_,
                               state_.step * config_.optim.accumulate, device_);
     evaluation = task_.evaluate();
-    const double value = evaluation.json.at(config_.train.best_by).get<double>();
+    const double value = config_.train.best_by == "last"
+                             ? static_cast<double>(state_.step)
+                             : evaluation.json.at(config_.train.best_by).get<double>();
     const double loss = evaluation.json.at("loss").get<double>();
     const double gain =
         lower_is_better(config_.train.best_by) ? state_.best - value : value - state_.best;

@@ -45,7 +45,7 @@ std::string unseen_symbols(const Mix& mix, const Region& region) {
 // What the best weights are chosen by has to be measured.
 template <class Metrics>
 void require_metric(const Metrics& metrics, const std::string& name) {
-  if (name != "loss") metrics.value(name);
+  if (name != "loss" && name != "last") metrics.value(name);
 }
 
 // Photographs where there are any; drawn samples are better than none.
@@ -94,8 +94,8 @@ Training open_reader(const RunConfig& config, const Region& region, torch::Devic
 
 Training open_pretraining(const RunConfig& config, const Region& region, torch::Device device,
                           const std::filesystem::path& folder) {
-  require(config.train.best_by == "loss",
-          "task mae measures nothing but its loss: set train.best_by", " to loss, not ",
+  require(config.train.best_by == "loss" || config.train.best_by == "last",
+          "task mae measures nothing but its loss: set train.best_by to loss or last, not ",
           config.train.best_by);
   const auto cache =
       config.data.cache.empty() ? folder / "cache" : std::filesystem::path(config.data.cache);
@@ -168,6 +168,8 @@ Training open_training(const RunConfig& run, torch::Device device,
 }
 
 Outcome train_once(const RunConfig& config, const std::filesystem::path& run, bool resume) {
+  require(config.train.best_by != "last" || config.train.early_stopping == 0,
+          "train.best_by last knows no better weights to wait for: set train.early_stopping to 0");
   const auto device = set_up_runtime(config.runtime);
   torch::manual_seed(static_cast<uint64_t>(config.seed));
   auto training = open_training(config, device, run);
@@ -176,8 +178,13 @@ Outcome train_once(const RunConfig& config, const std::filesystem::path& run, bo
   if (training.pruning) trainer.add_hook(std::move(training.pruning));
   if (resume) trainer.resume();
   const auto outcome = trainer.run();
-  log_info("best " + config.train.best_by + " " + std::to_string(trainer.state().best) +
-           " at step " + std::to_string(trainer.state().best_step) +
+  const auto& state = trainer.state();
+  if (state.best_step < 0) return outcome;  // stopped before the first validation
+  const auto chosen = config.train.best_by == "last"
+                          ? "last weights, of step "
+                          : "best " + config.train.best_by + " " + std::to_string(state.best) +
+                                " at step ";
+  log_info(chosen + std::to_string(state.best_step) +
            "; weights: " + (run / "model.safetensors").string());
   return outcome;
 }

@@ -122,6 +122,11 @@ refuses "quantised twice" "quantised already" "$plateforge" quantize --model "$w
 # run folders
 refuses "resume of an empty folder" "nothing to resume" "$plateforge" train --run "$work/empty" --resume
 refuses "run folder in use" "already holds a run" train --config "$base" --run "$work/first"
+for again in "" " again"; do
+  refuses "mistyped data$again" "nowhere: no such folder" train --config "$base" --run "$work/mistyped" --set "data.train=crops:$work/nowhere"
+done
+train --config "$base" --run "$work/mistyped" >/dev/null 2>&1 || { echo "FAILED: the mended command does not train"; failures=$((failures + 1)); }
+checks=$((checks + 1))
 cp -r "$work/first" "$work/other"
 refuses "checkpoint of another model" "another model|in the checkpoint" "$plateforge" train --run "$work/other" --resume --set model.width_multiplier=0.5 --set train.steps=8
 if [ "$(id -u)" -ne 0 ]; then

@@ -48,6 +48,12 @@ RunConfig open_run_folder(Request& request) {
   return config;
 }
 
+bool holds_checkpoint(const fs::path& run) {
+  for (const auto& entry : fs::recursive_directory_iterator(run))
+    if (entry.path().parent_path().filename() == "checkpoints") return true;
+  return false;
+}
+
 // What the user reads at the end, and the exit code.
 int tell(Outcome outcome, const std::string& again) {
   switch (outcome) {
@@ -66,8 +72,14 @@ int tell(Outcome outcome, const std::string& again) {
 int train_one(Request& request) {
   const auto config = open_run_folder(request);
   log_to_file((request.run / "log.txt").string());
-  return tell(train_run(config, request.run, request.resume),
-              "plateforge train --run " + request.run.string() + " --resume");
+  try {
+    return tell(train_run(config, request.run, request.resume),
+                "plateforge train --run " + request.run.string() + " --resume");
+  } catch (const Error&) {
+    // A mistyped path, say: the mended command may have the folder.
+    if (!holds_checkpoint(request.run)) fs::remove(request.run / "config.yaml");
+    throw;
+  }
 }
 
 int train_all(const Request& request) {

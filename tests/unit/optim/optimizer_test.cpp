@@ -10,6 +10,7 @@
 
 #include "configs/error.h"
 #include "tests/golden/optimizers.h"
+#include "tests/support/problem.h"
 
 namespace plateforge {
 namespace {
@@ -172,6 +173,16 @@ TEST(Optimizer, ScalesOfQuantisersMoveByAShareOfThemselves) {
   EXPECT_NEAR(net.large.item<double>() / 10, std::exp(1.5), 1e-2);
   config.optimizer = "schedule_free_adamw";
   EXPECT_THROW(make_optimizer(groups, config), Error);
+}
+
+TEST(Optimizer, TwoAveragesOfTheWeightsAreRefused) {
+  Net net;
+  OptimConfig config;
+  config.optimizer = "schedule_free_adamw";
+  const auto make = [&] { make_optimizer(make_param_groups(net, config), config); };
+  EXPECT_EQ(problem_of(make), "");
+  config.ema_decay = 0.99;
+  EXPECT_NE(problem_of(make).find("set optim.ema_decay=0"), std::string::npos);
 }
 
 TEST(Optimizer, UnknownNameListsTheKnownOnes) {

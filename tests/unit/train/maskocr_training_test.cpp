@@ -48,6 +48,14 @@ TEST_F(MaskOcrTraining, StagesHandTheEncoderOn) {
   EXPECT_EQ(train_run(staged(), root_ / "run", true), Outcome::kFinished);
 }
 
+// A network without buffers goes on after it was measured.
+TEST_F(MaskOcrTraining, ScheduleFreeGoesOnAfterAValidation) {
+  auto config = tiny_slot_reader();
+  config.optim.optimizer = "schedule_free_adamw";
+  config.train.eval_every = 3;
+  EXPECT_EQ(train_run(config, folder("run"), false), Outcome::kFinished);
+}
+
 // Out of time after every few steps of every stage: in the end the same bytes.
 TEST_F(MaskOcrTraining, AnyStageResumesExactly) {
   ASSERT_EQ(train_run(staged(), folder("whole"), false), Outcome::kFinished);

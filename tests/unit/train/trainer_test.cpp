@@ -50,6 +50,22 @@ TEST_F(TrainerTest, EarlyStoppingEndsTheRun) {
   EXPECT_EQ(process.trainer.state().not_better, 1);
 }
 
+TEST_F(TrainerTest, TheLastWeightsMayBeTheChosen) {
+  auto config = tiny_config();
+  config.optim.lr = 0.05;  // learns nothing: the best are early ones
+  config.train.eval_every = 1;
+  for (const char* best_by : {"loss", "last"}) {
+    config.train.best_by = best_by;
+    Process process(config, folder(best_by));
+    process.trainer.run();
+    const auto kept = read_tensors(root_ / best_by / "model.safetensors");
+    const auto last = read_tensors(root_ / best_by / "checkpoints" / "last.safetensors");
+    const bool is_last = std::string(best_by) == "last";
+    EXPECT_EQ(process.trainer.state().best_step == config.train.steps, is_last);
+    EXPECT_EQ(kept.at("container.0.weight").equal(last.at("network/container.0.weight")), is_last);
+  }
+}
+
 TEST_F(TrainerTest, TimeLimitBeforeTheFirstValidationLeavesAModel) {
   auto config = tiny_config();
   config.train.minutes = 1e-9;

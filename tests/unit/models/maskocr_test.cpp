@@ -161,7 +161,8 @@ TEST(Mae, RegressorPredictsHiddenFeatures) {
   masked_pixel_loss(painting.painted, painting.wanted, painting.features, painting.aligned, 0.05)
       .backward();
   for (const auto& item : network->named_parameters()) {
-    if (item.key().starts_with("regressor.")) EXPECT_TRUE(item.value().grad().defined());
+    if (!item.key().starts_with("regressor.")) continue;
+    EXPECT_TRUE(item.value().grad().defined());
   }
 }
 
@@ -245,8 +246,8 @@ TEST(MaskOcr, ConstantQueriesBecomeALinearLayer) {
   simplify(graph);
   EXPECT_LT(macs(graph), before);
   for (const auto& node : graph.nodes) {
-    if (node.as<op::MatMul>())
-      EXPECT_FALSE(graph.tensor(node.inputs[0]).is_constant()) << node.name;
+    if (!node.as<op::MatMul>()) continue;
+    EXPECT_FALSE(graph.tensor(node.inputs[0]).is_constant()) << node.name;
   }
   EXPECT_TRUE(execute(graph, {images})[0].allclose(network->forward(images), 1e-4, 1e-5));
 }

@@ -236,9 +236,7 @@ bool ParityReport::holds() const {
 
 nlohmann::json ParityReport::to_json() const {
   nlohmann::json json = {{"samples", samples},
-                         {names.score, share(score, samples)},
                          {names.same, share(same, samples)},
-                         {"reference_" + names.score, share(reference_score, samples)},
                          {"max_abs_logit", max_abs_logit},
                          {"holds", holds()},
                          {"edits", edits},
@@ -247,6 +245,11 @@ nlohmann::json ParityReport::to_json() const {
                            {"relative_logit_difference", bounds.relative_logit_difference},
                            {"different_texts", bounds.different_texts},
                            {"exact_match_drop", bounds.exact_match_drop}}}};
+  const bool scored = !names.score.empty();
+  if (scored) {
+    json[names.score] = share(score, samples);
+    json["reference_" + names.score] = share(reference_score, samples);
+  }
   for (const auto& parity : runtimes) {
     auto& entry = json["runtimes"][parity.runtime];
     entry["holds"] = parity.holds();
@@ -257,9 +260,10 @@ nlohmann::json ParityReport::to_json() const {
     entry["samples"] = parity.samples;
     entry["max_abs_logit_difference"] = parity.max_abs_logit_difference;
     entry[names.same] = share(parity.same, parity.samples);
+    entry["violations"] = parity.violations;
+    if (!scored) continue;
     entry[names.score] = share(parity.score, parity.samples);
     entry[names.score + "_difference"] = share(parity.score - reference_score, parity.samples);
-    entry["violations"] = parity.violations;
   }
   return json;
 }
@@ -267,12 +271,17 @@ nlohmann::json ParityReport::to_json() const {
 std::string ParityReport::to_text() const {
   std::ostringstream out;
   out << std::left << std::setw(10) << "runtime" << std::right << std::setw(16) << "logit diff"
-      << std::setw(12) << words(names.same) << std::setw(13) << words(names.score) << "  verdict\n";
+      << std::setw(13) << words(names.same);
+  const bool scored = !names.score.empty();
+  if (scored) out << std::setw(13) << words(names.score);
+  out << "  verdict\n";
   const auto row = [&](const std::string& name, double difference, double alike, double exact,
                        const std::string& verdict) {
     out << std::left << std::setw(10) << name << std::right << std::setw(16) << std::scientific
-        << std::setprecision(2) << difference << std::fixed << std::setprecision(4) << std::setw(12)
-        << alike << std::setw(13) << exact << "  " << verdict << "\n";
+        << std::setprecision(2) << difference << std::fixed << std::setprecision(4) << std::setw(13)
+        << alike;
+    if (scored) out << std::setw(13) << exact;
+    out << "  " << verdict << "\n";
   };
   if (!own_reference)
     row("reference", 0, 1, share(reference_score, samples), "answers are compared with these");

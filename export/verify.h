@@ -24,7 +24,8 @@ struct JudgedImages {
 // The next samples, nullopt at the end.
 using ImageStream = std::function<std::optional<JudgedImages>()>;
 
-// What scores and equal answers are called, in JSON and in tables.
+// What scores and equal answers are called, in JSON and in tables; without a name there is no
+// score.
 struct AnswerNames {
   std::string samples = "plates", score = "exact_match", same = "same_text";
 };
@@ -77,7 +78,7 @@ ParityBounds profile_bounds(const std::filesystem::path& file);
 // What greedy decoding reads in a reader's logits [N, C, T].
 std::vector<std::string> greedy_texts(const torch::Tensor& logits, const Model& model);
 
-// `count` random images that any answer is right for, for a check right after writing.
+// `count` random images that no answer is right for, for a check right after writing.
 ImageStream random_images(const ModelConfig& config, int64_t count, uint64_t seed);
 
 }  // namespace plateforge

@@ -180,10 +180,9 @@ Outcome train_once(const RunConfig& config, const std::filesystem::path& run, bo
   const auto outcome = trainer.run();
   const auto& state = trainer.state();
   if (state.best_step < 0) return outcome;  // stopped before the first validation
-  const auto chosen = config.train.best_by == "last"
-                          ? "last weights, of step "
-                          : "best " + config.train.best_by + " " + std::to_string(state.best) +
-                                " at step ";
+  const auto chosen = config.train.best_by == "last" ? "last weights, of step "
+                                                     : "best " + config.train.best_by + " " +
+                                                           std::to_string(state.best) + " at step ";
   log_info(chosen + std::to_string(state.best_step) +
            "; weights: " + (run / "model.safetensors").string());
   return outcome;

@@ -97,8 +97,8 @@ struct NormGradient {
   at::Tensor dweight, dbias;  // sum of g x̂, sum of g
 };
 
-// From the sums of g and of g (x - mean) over all rows. Channels that share their statistics, `size`
-// neighbours each, share the means of scale g and scale g x̂ too.
+// From the sums of g and of g (x - mean) over all rows. Channels that share their statistics,
+// `size` neighbours each, share the means of scale g and scale g x̂ too.
 NormGradient norm_gradient(const ChannelSums& sums, const Affine& affine, int64_t rows,
                            size_t size = 1);
 

@@ -10,6 +10,7 @@ failures=0
 # A copy of the script in an empty project, and tools that only say how they were called.
 mkdir -p "$work/project" "$work/bin" "$work/torch/lib"
 cp "$root/dev" "$work/project/dev"
+mkdir -p "$work/project/tests/cli" && ln -s /bin/true "$work/project/tests/cli/demo.sh"
 header=include/torch/csrc/api/include/torch/torch.h
 mkdir -p "$work/torch/$(dirname $header)" && touch "$work/torch/$header"
 tool() { printf '#!/bin/bash\n%s\n' "$2" > "$work/bin/$1" && chmod +x "$work/bin/$1"; }
@@ -59,5 +60,6 @@ expect "LibTorch of an earlier run" 0 "LibTorch: $work/project/.deps/" "$dev" bu
 installed_nothing "LibTorch of an earlier run"
 expect "tests run without the judges" 0 "^ctest --test-dir build/release -LE slow .* -R configs$" "$dev" test -R configs
 expect "the judges' tests are skipped aloud" 0 "skipped" "$dev" test
+expect "the demo waits for the program alone" 0 "cmake --build build/release .*--target plateforge$" "$dev" demo
 
 [ $failures -eq 0 ] && echo "all well" || exit 1

@@ -245,8 +245,7 @@ nlohmann::json ParityReport::to_json() const {
                            {"relative_logit_difference", bounds.relative_logit_difference},
                            {"different_texts", bounds.different_texts},
                            {"exact_match_drop", bounds.exact_match_drop}}}};
-  const bool scored = !names.score.empty();
-  if (scored) {
+  if (names.scored()) {
     json[names.score] = share(score, samples);
     json["reference_" + names.score] = share(reference_score, samples);
   }
@@ -261,7 +260,7 @@ nlohmann::json ParityReport::to_json() const {
     entry["max_abs_logit_difference"] = parity.max_abs_logit_difference;
     entry[names.same] = share(parity.same, parity.samples);
     entry["violations"] = parity.violations;
-    if (!scored) continue;
+    if (!names.scored()) continue;
     entry[names.score] = share(parity.score, parity.samples);
     entry[names.score + "_difference"] = share(parity.score - reference_score, parity.samples);
   }
@@ -272,15 +271,14 @@ std::string ParityReport::to_text() const {
   std::ostringstream out;
   out << std::left << std::setw(10) << "runtime" << std::right << std::setw(16) << "logit diff"
       << std::setw(13) << words(names.same);
-  const bool scored = !names.score.empty();
-  if (scored) out << std::setw(13) << words(names.score);
+  if (names.scored()) out << std::setw(13) << words(names.score);
   out << "  verdict\n";
   const auto row = [&](const std::string& name, double difference, double alike, double exact,
                        const std::string& verdict) {
     out << std::left << std::setw(10) << name << std::right << std::setw(16) << std::scientific
         << std::setprecision(2) << difference << std::fixed << std::setprecision(4) << std::setw(13)
         << alike;
-    if (scored) out << std::setw(13) << exact;
+    if (names.scored()) out << std::setw(13) << exact;
     out << "  " << verdict << "\n";
   };
   if (!own_reference)

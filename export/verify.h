@@ -28,6 +28,7 @@ using ImageStream = std::function<std::optional<JudgedImages>()>;
 // score.
 struct AnswerNames {
   std::string samples = "plates", score = "exact_match", same = "same_text";
+  bool scored() const { return !score.empty(); }
 };
 
 // How one runtime's answers compare with LibTorch's.

@@ -31,8 +31,6 @@ Batch to_device(Batch batch, torch::Device device) {
   return batch;
 }
 
-bool lower_is_better(const std::string& metric) { return metric == "cer" || metric == "loss"; }
-
 struct StateWriter {
   StateDict& out;
   void operator()(const char* name, const auto& value) { out.put(name, value); }
@@ -102,6 +100,7 @@ Trainer::Trainer(const RunConfig& config, Task& task, Loader& train, torch::Devi
       train_(train),
       device_(device),
       run_(std::move(run)),
+      best_(config.train),
       checkpoints_(run_ / "checkpoints"),
       groups_(make_param_groups(task.network(), config.optim)),
       freeze_(task.network(), config.optim),
@@ -206,20 +205,8 @@ void Trainer::validate() {
     const EvalWeights weights(task_, *optimizer_, ema_.get(), train_,
                               state_.step * config_.optim.accumulate, device_);
     evaluation = task_.evaluate();
-    const double value = config_.train.best_by == "last"
-                             ? static_cast<double>(state_.step)
-                             : evaluation.json.at(config_.train.best_by).get<double>();
-    const double loss = evaluation.json.at("loss").get<double>();
-    const double gain =
-        lower_is_better(config_.train.best_by) ? state_.best - value : value - state_.best;
-    better = network_is_final() &&
-             (state_.best_step < 0 || gain > 0 || (gain == 0 && loss < state_.best_loss));
-    if (better) {
-      state_.best = value;
-      state_.best_loss = loss;
-      state_.best_step = state_.step;
-      task_.save(run_ / "model.safetensors", provenance(evaluation));
-    }
+    better = network_is_final() && best_.take(evaluation.json, state_);
+    if (better) task_.save(run_ / "model.safetensors", provenance(evaluation));
   }
   state_.not_better = better || !network_is_final() ? 0 : state_.not_better + 1;
   progress_->report_validation(state_.step, evaluation, better);

@@ -2,12 +2,14 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "configs/run_config.h"
 #include "data/loader.h"
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
+#include "train/best_weights.h"
 #include "train/checkpoint.h"
 #include "train/progress.h"
 #include "train/state.h"
@@ -36,6 +38,8 @@ class Trainer {
   Outcome run();
 
   const TrainState& state() const { return state_; }
+  // Which weights model.safetensors holds; once something was validated.
+  std::string kept_weights() const { return best_.line(state_); }
 
  private:
   void train_step();
@@ -55,6 +59,7 @@ class Trainer {
   Loader& train_;
   torch::Device device_;
   std::filesystem::path run_;
+  BestWeights best_;
   CheckpointStore checkpoints_;
   std::vector<ParamGroup> groups_;
   StagedFreeze freeze_;

@@ -9,6 +9,7 @@
 #include "configs/log.h"
 #include "data/frames/frame_batches.h"
 #include "data/masked_batches.h"
+#include "train/best_weights.h"
 #include "train/detector_data.h"
 #include "train/reader_data.h"
 #include "train/run_setup.h"
@@ -45,7 +46,7 @@ std::string unseen_symbols(const Mix& mix, const Region& region) {
 // What the best weights are chosen by has to be measured.
 template <class Metrics>
 void require_metric(const Metrics& metrics, const std::string& name) {
-  if (name != "loss" && name != "last") metrics.value(name);
+  if (!fits_every_task(name)) metrics.value(name);
 }
 
 // Photographs where there are any; drawn samples are better than none.
@@ -94,7 +95,7 @@ Training open_reader(const RunConfig& config, const Region& region, torch::Devic
 
 Training open_pretraining(const RunConfig& config, const Region& region, torch::Device device,
                           const std::filesystem::path& folder) {
-  require(config.train.best_by == "loss" || config.train.best_by == "last",
+  require(fits_every_task(config.train.best_by),
           "task mae measures nothing but its loss: set train.best_by to loss or last, not ",
           config.train.best_by);
   const auto cache =
@@ -168,8 +169,6 @@ Training open_training(const RunConfig& run, torch::Device device,
 }
 
 Outcome train_once(const RunConfig& config, const std::filesystem::path& run, bool resume) {
-  require(config.train.best_by != "last" || config.train.early_stopping == 0,
-          "train.best_by last knows no better weights to wait for: set train.early_stopping to 0");
   const auto device = set_up_runtime(config.runtime);
   torch::manual_seed(static_cast<uint64_t>(config.seed));
   auto training = open_training(config, device, run);
@@ -178,13 +177,8 @@ Outcome train_once(const RunConfig& config, const std::filesystem::path& run, bo
   if (training.pruning) trainer.add_hook(std::move(training.pruning));
   if (resume) trainer.resume();
   const auto outcome = trainer.run();
-  const auto& state = trainer.state();
-  if (state.best_step < 0) return outcome;  // stopped before the first validation
-  const auto chosen = config.train.best_by == "last" ? "last weights, of step "
-                                                     : "best " + config.train.best_by + " " +
-                                                           std::to_string(state.best) + " at step ";
-  log_info(chosen + std::to_string(state.best_step) +
-           "; weights: " + (run / "model.safetensors").string());
+  if (trainer.state().best_step >= 0)  // not stopped before the first validation
+    log_info(trainer.kept_weights() + "; weights: " + (run / "model.safetensors").string());
   return outcome;
 }
 

@@ -66,6 +66,27 @@ TEST_F(TrainerTest, TheLastWeightsMayBeTheChosen) {
   }
 }
 
+TEST(BestWeights, OfEqualsTheSmallerLossAndOfErrorsTheFewer) {
+  TrainState state{.step = 1};
+  const auto takes = [&](const BestWeights& best, double value, double loss) {
+    ++state.step;
+    return best.take({{"exact_match", value}, {"cer", value}, {"loss", loss}}, state);
+  };
+  const BestWeights by_share({.best_by = "exact_match"});
+  EXPECT_TRUE(takes(by_share, 0.0, 2.0));
+  EXPECT_TRUE(takes(by_share, 0.5, 3.0));
+  EXPECT_FALSE(takes(by_share, 0.5, 3.0));
+  EXPECT_TRUE(takes(by_share, 0.5, 2.5));
+  EXPECT_EQ(by_share.line(state), "best exact_match 0.500000 at step 5");
+  const BestWeights by_errors({.best_by = "cer"});
+  EXPECT_FALSE(takes(by_errors, 0.6, 1.0));
+  EXPECT_TRUE(takes(by_errors, 0.4, 9.0));
+  const BestWeights last({.best_by = "last"});
+  EXPECT_TRUE(takes(last, 1.0, 99.0));
+  EXPECT_EQ(last.line(state), "last weights, of step 8");
+  EXPECT_THROW(BestWeights({.best_by = "last", .early_stopping = 2}), Error);
+}
+
 TEST_F(TrainerTest, TimeLimitBeforeTheFirstValidationLeavesAModel) {
   auto config = tiny_config();
   config.train.minutes = 1e-9;

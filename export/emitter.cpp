@@ -173,10 +173,10 @@ class Emitter {
       return;
     }
     const auto weight = transposed(node.inputs[1]);
-    if (node.inputs.size() < 3) {
-      builder_.matmul(out, x, weight);
+    if (const auto offset = bias(node)) {
+      builder_.add(out, builder_.matmul(out + ".product", x, weight), *offset);
     } else {
-      builder_.add(out, builder_.matmul(out + ".product", x, weight), edge(node.inputs[2]));
+      builder_.matmul(out, x, weight);
     }
   }
 

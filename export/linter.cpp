@@ -131,6 +131,17 @@ class Linter {
     return {reader, activated && !clips_alike(*file_.producer(reader->inputs[0]), *reader)};
   }
 
+  // Gemm's own, or what a MatMul's only reader adds to its columns.
+  bool has_float_bias(const OnnxNode& node) const {
+    if (node.op_type == "Gemm") return node.inputs.size() > 2 && !integers(node.inputs[2]);
+    const auto* add = file_.only_reader(node.outputs[0]);
+    if (!add || add->op_type != "Add") return false;
+    return std::any_of(add->inputs.begin(), add->inputs.end(), [&](const std::string& input) {
+      const auto* value = file_.constant(input);
+      return value && value->dim() <= 1;
+    });
+  }
+
   // Whether the integers end where the activation clips, which makes it superfluous.
   bool clips_alike(const OnnxNode& activation, const OnnxNode& quantizer) const {
     const auto *scale = file_.constant(quantizer.inputs[1]),
@@ -198,8 +209,12 @@ class Linter {
     const auto output = output_quantizer(node);
     const bool conv = node.op_type == "Conv";
     if (!output.quantizer) {
-      const bool float_bias = node.inputs.size() > 2 && !integers(node.inputs[2]);
-      if (!conv && !float_bias) return true;  // Gemm and MatMul may answer in float
+      if (!conv && !has_float_bias(node)) return true;  // Gemm and MatMul may answer in float
+      if (!conv)
+        return refuse(
+            "its bias is float and no QuantizeLinear is behind it: ONNX Runtime makes a float Gemm "
+            "of them and its weights floats on every run; store the bias as int32 in steps of "
+            "input scale times weight scale");
       return refuse(
           "no QuantizeLinear behind its output: computed in float, its weights turned into floats "
           "on every run");

@@ -76,7 +76,7 @@ class Placer {
     switch (profile_) {
       case QuantProfile::int8_u8:
         claim(input);
-        mark(output);
+        if (layer.as<op::Conv>() || feeds_layer(output)) mark(output);
         break;
       case QuantProfile::int8_s8:
         mark(input);
@@ -137,6 +137,18 @@ class Placer {
   }
 
   void mark(TensorId tensor) { marked_[tensor] = true; }
+
+  // Whether a quantised layer reads the tensor, perhaps behind what stays on integers.
+  bool feeds_layer(TensorId tensor) const {
+    const auto readers = graph_.readers(tensor);
+    return std::any_of(readers.begin(), readers.end(), [&](size_t index) {
+      const auto& reader = graph_.nodes[index];
+      if (is_quantized(reader)) return true;
+      const bool stays = passes_values(reader) || reader.as<op::Concat>() ||
+                         reader.as<op::AveragePool>() || is_residual_add(graph_, reader);
+      return stays && feeds_layer(unit_output(graph_, reader));
+    });
+  }
 
   // A quantised tensor, or one made of nothing else by handing on values.
   bool reaches_mark(TensorId tensor) const {

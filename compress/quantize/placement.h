@@ -12,8 +12,8 @@
 namespace plateforge {
 
 // What the integers are for.
-//   int8_u8       ONNX Runtime, OpenVINO: u8 activations, quantised where a layer reads and where
-//                 it writes, so that whole layers run on integers
+//   int8_u8       ONNX Runtime, OpenVINO: u8 activations, quantised where a layer reads, and where
+//                 it writes what stays on integers
 //   int8_s8       TensorRT: s8 symmetric activations, quantised where a layer reads
 //   int8_dynamic  activations by each run's own range; weights
 //   int8_weights  weights alone, computed in float
@@ -62,11 +62,13 @@ struct Placement {
 
 // Where a simplified graph gets its quantisers (rules: ONNX Runtime's QDQ selectors, OpenVINO's
 // low-precision transformations, NVIDIA's ModelOpt).
-//   int8_u8  What a layer reads and what its unit (with ReLU or clamp) writes, residual Adds
-//            likewise. One scale through max-pool, slice, reshape, permute and through a
-//            concatenation of quantised parts. An average pool of quantised values writes quantised
-//            ones, so that it runs as a depthwise convolution. Nothing at means, divisions, softmax
-//            and products of activations.
+//   int8_u8  What a layer reads; what a convolution writes (with ReLU or clamp: no runtime has an
+//            integer convolution that writes floats), and a matrix product where a layer reads it
+//            again. Residual Adds of such values. One scale through max-pool, slice, reshape,
+//            permute and through a concatenation of quantised parts. An average pool of quantised
+//            values writes quantised ones, so that it runs as a depthwise convolution. Nothing at
+//            means, divisions, softmax, products of activations: a transformer's residual stream,
+//            LayerNorms and GELUs stay in float.
 //   int8_s8  What a layer reads, and the residual branch of an Add; not the layers that have fewer
 //            than 16 channels on both sides, which TensorRT runs faster in float.
 // Throws Error for a name in `precisions` that is no layer, and for a graph that already has

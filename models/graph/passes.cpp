@@ -100,10 +100,32 @@ void fold_batch_norm(Graph& graph) {
   graph.remove_dead();
 }
 
+void join_biases(Graph& graph) {
+  const auto lacks_bias = [&](const Node* node) {
+    return node && node->as<op::Linear>() && node->inputs.size() == 2 &&
+           graph.readers(node->output).size() == 1 && !graph.is_output(node->output);
+  };
+  for (const auto& node : graph.nodes) {
+    if (!node.as<op::Add>()) continue;
+    for (const size_t side : {0, 1}) {
+      const auto* linear = graph.producer(node.inputs[side]);
+      const auto& bias = graph.tensor(node.inputs[1 - side]);
+      if (!lacks_bias(linear) || !bias.is_constant() ||
+          bias.shape != Shape{graph.shape(linear->inputs[1])[0]})
+        continue;
+      auto& joined = graph.nodes[static_cast<size_t>(linear - graph.nodes.data())];
+      joined.inputs.push_back(node.inputs[1 - side]);
+      graph.replace_uses(node.output, joined.output);
+    }
+  }
+  graph.remove_dead();
+}
+
 void simplify(Graph& graph) {
   remove_identities(graph);
   fold_constants(graph);
   fold_batch_norm(graph);
+  join_biases(graph);
   fold_constant_queries(graph);
   trim_linears(graph);
 }

@@ -18,6 +18,10 @@ void fold_constants(Graph& graph);
 // double.
 void fold_batch_norm(Graph& graph);
 
+// A constant vector that alone is added to what a Linear makes becomes its bias. nn::Linear on tokens
+// [N, T, D] is recorded as a product and an addition.
+void join_biases(Graph& graph);
+
 // Attention whose queries are the same for every image: the scores are one linear layer of the
 // memory, smaller than the keys that they would be made from.
 void fold_constant_queries(Graph& graph);

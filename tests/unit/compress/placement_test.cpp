@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <torch/nn/modules/conv.h>
+#include <torch/nn/modules/linear.h>
 
 #include <algorithm>
 
@@ -29,13 +30,32 @@ std::string groups(const Graph& graph, QuantProfile profile, const LayerPrecisio
   return groups(graph, place_quantizers(graph, profile, choices, false));
 }
 
-TEST(Placement, U8QuantisesWhatLayersReadAndWrite) {
+TEST(Placement, U8QuantisesWhatLayersReadAndConvolutionsWrite) {
   ForkCnn branch;
   EXPECT_EQ(groups(deployed(branch), QuantProfile::int8_u8),
             "images | relu max_pool slice | avg_pool | relu_2 | concat | head");
   PlainCnn plain;
   EXPECT_EQ(groups(deployed(plain), QuantProfile::int8_u8),
-            "clamp | relu max_pool | clamp_2 | avg_pool reshape | head");
+            "clamp | relu max_pool | clamp_2 | avg_pool reshape");
+}
+
+TEST(Placement, U8LeavesTheProductsOfATransformerInFloat) {
+  NormedTokens tokens;
+  EXPECT_EQ(groups(deployed(tokens), QuantProfile::int8_u8), "images | embed | norm_2 | mul_2");
+  struct Perceptron : Network {
+    torch::Tensor forward(const torch::Tensor& x) override {
+      const auto tokens = x.flatten(2);
+      const auto inner = first(tokens);
+      return last(middle(torch::relu(inner)) + inner);
+    }
+    torch::nn::Linear first{register_module("first", torch::nn::Linear(16, 8))};
+    torch::nn::Linear middle{register_module("middle", torch::nn::Linear(8, 8))};
+    torch::nn::Linear last{register_module("last", torch::nn::Linear(8, 4))};
+  } perceptron;
+  perceptron.eval();
+  auto graph = trace(perceptron, {1, 3, 4, 4});
+  simplify(graph);
+  EXPECT_EQ(groups(graph, QuantProfile::int8_u8), "reshape | first | relu | middle | add");
 }
 
 TEST(Placement, U8QuantisesResidualAdds) {

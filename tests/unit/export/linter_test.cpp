@@ -134,6 +134,21 @@ TEST(Linter, NamesWhatStopsAFusion) {
   }
 }
 
+TEST(Linter, ProductsAnswerInFloatWhereTheirBiasIsAnInteger) {
+  NormedTokens network;
+  randomize(network, 4);
+  torch::manual_seed(4);
+  const auto quantized = quantize_min_max(network, torch::rand({4, 3, 8, 12}), "int8-u8");
+  auto file = to_onnx(trace(*quantized, {1, 3, 8, 12}), find_profile("int8-u8"), 13, {});
+  EXPECT_EQ(lint(file).integer_kernels("onnxruntime"), 4);
+  EXPECT_EQ(texts(lint(file), "onnxruntime"), "");
+  file.initializers.emplace_back("float_bias", torch::zeros({16}));
+  node_of(file, "gate").inputs[1] = "float_bias";
+  EXPECT_EQ(lint(file).integer_kernels("onnxruntime"), 3);
+  EXPECT_NE(texts(lint(file), "onnxruntime").find("store the bias as int32"), std::string::npos)
+      << texts(lint(file), "onnxruntime");
+}
+
 TEST(Linter, WeightsAloneSaveSpaceNotTime) {
   const auto report = lint(pair("int8-weights"));
   EXPECT_EQ(report.integer_kernels("onnxruntime"), 0);

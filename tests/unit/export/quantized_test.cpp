@@ -179,7 +179,9 @@ TEST(QuantizedExport, ProductsComputeWhatTheGraphSimulates) {
     const auto expected = execute(graph, {images})[0];
     const auto& profile = find_profile(dynamic ? "int8-dynamic" : "int8-u8");
     const auto got = OnnxInterpreter(to_onnx(graph, profile, 13, {}), "f").run(images).at(0);
-    EXPECT_TRUE(torch::allclose(expected, got, 1e-4, 1e-4)) << expected << got;
+    // Static: the bias is stored in steps of 0.05 times a weight scale below 0.045.
+    const double bias_error = dynamic ? 0 : 0.05 * 0.045 / 2;
+    EXPECT_TRUE(torch::allclose(expected, got, 1e-4, 1e-4 + bias_error)) << expected << got;
   }
 }
 

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "models/graph/execute.h"
+#include "models/graph/passes.h"
+
 namespace plateforge {
 namespace {
 
@@ -34,6 +37,27 @@ TEST(Graph, ReplaceUsesReachesTheOutputs) {
   EXPECT_FALSE(graph.is_output(y));
   EXPECT_EQ(graph.producer(y), &graph.nodes[0]);
   EXPECT_EQ(graph.producer(x), nullptr);
+}
+
+TEST(Graph, AnAddedVectorBecomesTheBias) {
+  torch::manual_seed(3);
+  Graph graph;
+  const auto x = graph.add_tensor("x", {1, 2, 4}, Origin::input);
+  graph.inputs = {x};
+  const auto w = graph.add_tensor("w", {4, 4}, Origin::parameter, torch::randn({4, 4}));
+  const auto b = graph.add_tensor("b", {4}, Origin::parameter, torch::randn({4}));
+  const auto first = graph.add_node(op::Linear{}, "first", {x, w}, {1, 2, 4});
+  const auto moved = graph.add_node(op::Add{}, "moved", {b, first}, {1, 2, 4});
+  const auto second = graph.add_node(op::Linear{}, "second", {moved, w}, {1, 2, 4});
+  const auto apart = graph.add_node(op::Add{}, "apart", {second, b}, {1, 2, 4});
+  graph.outputs = {apart, second};  // here the sum without the bias is wanted too
+  const auto input = torch::randn({1, 2, 4});
+  const auto expected = execute(graph, {input});
+  join_biases(graph);
+  ASSERT_EQ(graph.nodes.size(), 3U);
+  EXPECT_EQ(graph.nodes[0].inputs, (std::vector{x, w, b}));
+  const auto got = execute(graph, {input});
+  for (const size_t i : {0, 1}) EXPECT_TRUE(torch::allclose(got[i], expected[i], 1e-5, 1e-6));
 }
 
 }  // namespace

@@ -21,8 +21,8 @@ bool BestWeights::take(const nlohmann::json& measured, TrainState& state) const 
   const double value = by_ == kLast ? loss : measured.at(by_).get<double>();
   const bool lower_is_better = by_ == "cer" || by_ == kLoss;
   const double gain = lower_is_better ? state.best - value : value - state.best;
-  const bool better = by_ == kLast || state.best_step < 0 || gain > 0 ||
-                      (gain == 0 && loss < state.best_loss);
+  const bool better =
+      by_ == kLast || state.best_step < 0 || gain > 0 || (gain == 0 && loss < state.best_loss);
   if (!better) return false;
   state.best = value;
   state.best_loss = loss;

@@ -18,8 +18,8 @@ void fold_constants(Graph& graph);
 // double.
 void fold_batch_norm(Graph& graph);
 
-// A constant vector that alone is added to what a Linear makes becomes its bias. nn::Linear on tokens
-// [N, T, D] is recorded as a product and an addition.
+// A constant vector that alone is added to what a Linear makes becomes its bias. nn::Linear on
+// tokens [N, T, D] is recorded as a product and an addition.
 void join_biases(Graph& graph);
 
 // Attention whose queries are the same for every image: the scores are one linear layer of the

@@ -42,7 +42,7 @@ class RecombinedSource final : public PlateSource {
       : region_(region),
         options_(options),
         seed_(seed),
-        bank_(real, region_, options.min_score, options.max_plates, options.rendered) {
+        bank_(real, region_, options.min_score, options.max_plates, options.rendered > 0) {
     require(!bank_.plates().empty(), "recombine: none of ", bank_.tried(),
             " plates shows its label in a layout of region '", region.name(), "' (best agreement ",
             bank_.best_score(), ", needed ", options.min_score, ")");
@@ -90,11 +90,12 @@ class RecombinedSource final : public PlateSource {
     Choice choice;
     double sum = 0;
     for (const int64_t symbol : slot.symbols) {
-      size_t donors = bank_.photographed(&layout, symbol).size();
-      if (donors == 0 && !bank_.rendered(&layout, symbol).empty()) donors = 1;
-      if (donors == 0) continue;
+      const size_t photographs = bank_.photographed(&layout, symbol).size();
+      double weight = symbol_weight(photographs);
+      if (photographs == 0 && !bank_.rendered(&layout, symbol).empty()) weight = options_.rendered;
+      if (weight <= 0) continue;
       choice.symbols.push_back(symbol);
-      choice.cumulative.push_back(sum += symbol_weight(donors));
+      choice.cumulative.push_back(sum += weight);
     }
     return choice;
   }

@@ -15,9 +15,9 @@ struct RecombineOptions {
   // How the result is framed: as its photograph was, by the plate's own corners, or by their
   // upright box; shares of the three, any positive sum.
   double original = 0.5, rectified = 0.25, upright = 0.25;
-  // A symbol that no photograph shows is drawn from fonts, as often as one photographed once would
-  // be.
-  bool rendered = true;
+  // A symbol that no photograph shows is drawn from fonts, weighted like this many photographed
+  // ones (and less often than those); 0 = never.
+  double rendered = 0.3;
   // Photographs are kept when their text block correlates at least this well with the expected ink.
   double min_score = 0.7;
   int64_t max_plates = 6000;  // bounds memory, about 60 KB each

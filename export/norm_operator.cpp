@@ -4,12 +4,10 @@
 #include <optional>
 #include <set>
 
-#include "configs/error.h"
-
 namespace plateforge {
 namespace {
 
-constexpr int64_t kOpsetOfOperator = 17;
+constexpr int64_t kOpsetOfOperator = 17, kIrOfOperator = 8;
 constexpr int64_t kTokenAxis = 2;  // the last of [N, T, D]
 
 // A LayerNorm in steps: where its result is computed, and what the operator needs.
@@ -124,8 +122,6 @@ void remove_unread(OnnxModel& model) {
 }  // namespace
 
 void write_norm_operators(OnnxModel& model) {
-  require(model.opset >= kOpsetOfOperator, "LayerNormalization came with opset ", kOpsetOfOperator,
-          ": add --opset ", kOpsetOfOperator, " (it is ", model.opset, ")");
   std::vector<Norm> norms;
   const Matcher matcher(model);
   for (size_t i = 0; i < model.nodes.size(); ++i)
@@ -137,6 +133,10 @@ void write_norm_operators(OnnxModel& model) {
     if (!norm.shift.empty()) node.inputs.push_back(norm.shift);
     node.attributes = {{"axis", int64_t{-1}}, {"epsilon", norm.epsilon}};
   }
+  if (norms.empty()) return;
+  // What else is written means the same in every opset from 13 to 17.
+  model.opset = std::max(model.opset, kOpsetOfOperator);
+  model.ir_version = std::max(model.ir_version, kIrOfOperator);
   remove_unread(model);
 }
 

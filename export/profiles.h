@@ -30,7 +30,7 @@ struct Profile {
   std::string holds;                  // what natural_profile() says of the graphs it takes
   bool portable = false;              // spelled for OpenCV 4.6 too
   // LayerNorms as one operation, which opset 17 brought and OpenCV 4.6 lacks, instead of its
-  // steps. No profile has it of itself: export --layer-norm.
+  // steps; export --layer-norm.
   bool norm_operators = false;
   Gelu gelu = Gelu::exact;  // export --gelu
   bool arranged = false;    // quantisers arranged for integer kernels

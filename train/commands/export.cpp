@@ -57,7 +57,7 @@ size_t print_forecast(std::ostream& out, const Profile& profile, const LintRepor
 
 int export_command(const Args& args) {
   std::string model_file, out, profile_list, bundle_list, sample_spec, json,
-      outputs = "decoded", size = "static", norms = "steps", gelu = "exact";
+      outputs = "decoded", size = "static", norms, gelu = "exact";
   bool strict = false;
   ExportOptions exporting;
   po::options_description options("options");
@@ -75,10 +75,9 @@ int export_command(const Args& args) {
       "size", po::value(&size)->default_value(size),
       "static, or dynamic: a detector for any multiple of its coarsest stride")(
       "opset", po::value(&exporting.opset)->default_value(exporting.opset), "13 to 21")(
-      "layer-norm", po::value(&norms)->default_value(norms),
-      "steps (arithmetic that every runtime knows) or operator (LayerNormalization: --opset 17, "
-      "not "
-      "for OpenCV 4.6)")(
+      "layer-norm", po::value(&norms),
+      "steps (arithmetic that every runtime knows) or operator (LayerNormalization, opset 17; not "
+      "for OpenCV 4.6); default: operator in int8-u8 and int8-dynamic, else steps")(
       "gelu", po::value(&gelu)->default_value(gelu),
       "exact (Erf), or for devices without it tanh or sigmoid, which read almost the same")(
       "bundle", po::value(&bundle_list),
@@ -99,7 +98,7 @@ int export_command(const Args& args) {
   require(size == "static" || size == "dynamic", "--size ", size,
           " is unknown; known: static dynamic");
   exporting.any_size = size == "dynamic";
-  require(norms == "steps" || norms == "operator", "--layer-norm ", norms,
+  require(norms.empty() || norms == "steps" || norms == "operator", "--layer-norm ", norms,
           " is unknown; known: steps operator");
   const auto names = values.count("profile") ? split_list(profile_list)
                                              : std::vector<std::string>{natural_profile(model)};
@@ -121,7 +120,7 @@ int export_command(const Args& args) {
   nlohmann::json summary;
   for (const auto& name : names) {
     auto profile = find_profile(name);
-    profile.norm_operators = norms == "operator";
+    if (!norms.empty()) profile.norm_operators = norms == "operator";
     profile.gelu = find_gelu(gelu);
     allow_for(profile.gelu, profile.bounds);
     const auto onnx = make_onnx(model, profile, exporting);
@@ -144,7 +143,7 @@ int export_command(const Args& args) {
         verify_onnx(model, file, random_images(model.config, kRandomImages, 1), {"builtin"}, bounds,
                     nullptr, {.samples = "random images", .score = "", .same = "same_answer"});
     say << file.string() << ": " << written.bytes << " bytes, " << written.nodes << " nodes, opset "
-        << exporting.opset << "\nread back and run:\n"
+        << onnx.opset << "\nread back and run:\n"
         << parity.to_text();
     for (const auto& runtime : bundles) {
       if (!bundle_fits(runtime, profile)) continue;

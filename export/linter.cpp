@@ -209,15 +209,15 @@ class Linter {
     const auto output = output_quantizer(node);
     const bool conv = node.op_type == "Conv";
     if (!output.quantizer) {
-      if (!conv && !has_float_bias(node)) return true;  // Gemm and MatMul may answer in float
-      if (!conv)
+      if (conv)
         return refuse(
-            "its bias is float and no QuantizeLinear is behind it: ONNX Runtime makes a float Gemm "
-            "of them and its weights floats on every run; store the bias as int32 in steps of "
-            "input scale times weight scale");
+            "no QuantizeLinear behind its output: computed in float, its weights turned into "
+            "floats on every run");
+      if (!has_float_bias(node)) return true;  // Gemm and MatMul may answer in float
       return refuse(
-          "no QuantizeLinear behind its output: computed in float, its weights turned into floats "
-          "on every run");
+          "its bias is float and no QuantizeLinear is behind it: ONNX Runtime makes a float Gemm "
+          "of them and its weights floats on every run; store the bias as int32 in steps of input "
+          "scale times weight scale");
     }
     if (output.kept_activation)
       return refuse(

@@ -4,10 +4,12 @@
 #include <optional>
 #include <set>
 
+#include "export/onnx_writer.h"
+
 namespace plateforge {
 namespace {
 
-constexpr int64_t kOpsetOfOperator = 17, kIrOfOperator = 8;
+constexpr int64_t kOpsetOfOperator = 17;
 constexpr int64_t kTokenAxis = 2;  // the last of [N, T, D]
 
 // A LayerNorm in steps: where its result is computed, and what the operator needs.
@@ -135,8 +137,7 @@ void write_norm_operators(OnnxModel& model) {
   }
   if (norms.empty()) return;
   // What else is written means the same in every opset from 13 to 17.
-  model.opset = std::max(model.opset, kOpsetOfOperator);
-  model.ir_version = std::max(model.ir_version, kIrOfOperator);
+  set_opset(model, std::max(model.opset, kOpsetOfOperator));
   remove_unread(model);
 }
 

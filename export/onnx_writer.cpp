@@ -152,11 +152,12 @@ std::string encode_onnx(const OnnxModel& model) {
   return bytes;
 }
 
-OnnxBuilder::OnnxBuilder(int64_t opset) {
-  model_.opset = opset;
-  // The oldest format that may hold the opset: old runtimes refuse newer ones than they know.
-  model_.ir_version = opset >= 21 ? 10 : opset >= 19 ? 9 : opset >= 15 ? 8 : 7;
+void set_opset(OnnxModel& model, int64_t opset) {
+  model.opset = opset;
+  model.ir_version = opset >= 21 ? 10 : opset >= 19 ? 9 : opset >= 15 ? 8 : 7;
 }
+
+OnnxBuilder::OnnxBuilder(int64_t opset) { set_opset(model_, opset); }
 
 Edge OnnxBuilder::input(const std::string& name, const Shape& shape) {
   model_.inputs.push_back({name, shape});

@@ -10,6 +10,10 @@ namespace plateforge {
 // The bytes of an .onnx file.
 std::string encode_onnx(const OnnxModel& model);
 
+// The opset, and with it the oldest format that may hold it: old runtimes refuse newer ones than
+// they know.
+void set_opset(OnnxModel& model, int64_t opset);
+
 // A tensor inside an ONNX graph under construction; not to be confused with a node's name.
 struct Edge {
   std::string name;

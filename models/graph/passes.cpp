@@ -102,8 +102,7 @@ void fold_batch_norm(Graph& graph) {
 
 void join_biases(Graph& graph) {
   const auto lacks_bias = [&](const Node* node) {
-    return node && node->as<op::Linear>() && node->inputs.size() == 2 &&
-           graph.readers(node->output).size() == 1 && !graph.is_output(node->output);
+    return node && node->as<op::Linear>() && node->inputs.size() == 2 && takes_affine(graph, *node);
   };
   for (const auto& node : graph.nodes) {
     if (!node.as<op::Add>()) continue;

@@ -14,6 +14,7 @@ struct MaskOcrConfig {
   int64_t patch_height = 0;
   int64_t patch_width = 8;
   bool overlap = false;
+  int64_t stem = 0;
   int64_t dim = 624;
   int64_t encoder_layers = 8;
   int64_t encoder_heads = 12;
@@ -37,6 +38,10 @@ struct MaskOcrConfig {
       in_range(0, 4096));
     v("patch_width", patch_width, "columns of a patch", in_range(1, 4096));
     v("overlap", overlap, "patches start every half patch width", Anything{});
+    v("stem", stem,
+      "channels of the first of the convolutions in front of the patches, each with stride 2 and "
+      "twice as many as the one before; 0 = none, patches of pixels",
+      in_range(0, 1024));
     v("dim", dim, "channels of a token", in_range(8, 4096));
     v("encoder_layers", encoder_layers, "layers of the encoder", in_range(1, 64));
     v("encoder_heads", encoder_heads, "attention heads of the encoder", in_range(1, 64));

@@ -63,15 +63,20 @@ std::shared_ptr<nn::Module> add_child(nn::Module& owner, const std::string& name
   return owner.register_module(name, std::make_shared<nn::Module>());
 }
 
+void fan_out_normal(nn::Conv2dImpl& conv, at::Generator& generator) {
+  const torch::NoGradGuard no_grad;
+  const auto inputs = conv.weight.size(1);  // of one group
+  const auto fan_out = static_cast<double>(conv.weight.numel() / inputs) /
+                       static_cast<double>(conv.options.groups());
+  conv.weight.normal_(0.0, std::sqrt(2.0 / fan_out), generator);
+  clear(conv.bias);
+}
+
 void initialize_fan_out(nn::Module& module, at::Generator& generator) {
   const torch::NoGradGuard no_grad;
   for (const auto& layer : module.modules()) {
     if (auto* conv = layer->as<nn::Conv2d>()) {
-      const auto inputs = conv->weight.size(1);  // of one group
-      const auto fan_out = static_cast<double>(conv->weight.numel() / inputs) /
-                           static_cast<double>(conv->options.groups());
-      conv->weight.normal_(0.0, std::sqrt(2.0 / fan_out), generator);
-      clear(conv->bias);
+      fan_out_normal(*conv, generator);
     } else if (auto* linear = layer->as<nn::Linear>()) {
       const auto limit = 1.0 / std::sqrt(static_cast<double>(linear->weight.size(0)));
       linear->weight.uniform_(-limit, limit, generator);

@@ -39,9 +39,11 @@ ConvNorm add_conv_norm(torch::nn::Module& owner, const ConvSpec& spec, Activatio
 // A module without layers yet, registered in `owner`.
 std::shared_ptr<torch::nn::Module> add_child(torch::nn::Module& owner, const std::string& name);
 
-// Fresh weights of all layers in a module: convolutions N(0, sqrt(2 / fan-out)) with the fan-out of
-// one group (He et al. 2015, as MobileNet's authors use it), linear layers U(+-1/sqrt(fan-out)),
-// biases zero, norms one and zero.
+// Fresh weights of a convolution: N(0, sqrt(2 / fan-out)) with the fan-out of one group (He et al.
+// 2015, as MobileNet's authors use it), bias zero.
+void fan_out_normal(torch::nn::Conv2dImpl& conv, at::Generator& generator);
+// Fresh weights of all layers in a module: convolutions as above, linear layers
+// U(+-1/sqrt(fan-out)), biases zero, norms one and zero.
 void initialize_fan_out(torch::nn::Module& module, at::Generator& generator);
 // U(+-sqrt(6 / (fan-in + fan-out))) (Glorot & Bengio 2010); the bias stays.
 void xavier_uniform(const torch::nn::Conv2d& conv, at::Generator& generator);

@@ -69,14 +69,22 @@ MaskedAutoencoder::MaskedAutoencoder(const ModelConfig& config)
           "pre-training hides patches, which do not overlap: set model.maskocr.overlap to false");
 }
 
+Tensor MaskedAutoencoder::pixels(const Tensor& images) const {
+  return cut_patches(images, grid_, /*overlap=*/false);
+}
+
+Tensor MaskedAutoencoder::encode(const Tensor& images, const Tensor& shown, const Tensor& others) {
+  const auto hidden = torch::zeros({images.size(0), grid_.tokens()},
+                                   torch::dtype(torch::kBool).device(images.device()));
+  return encoder_->forward(pick(encoder_->embed(images, hidden.scatter(1, others, true)), shown));
+}
+
 MaskedAutoencoder::Painting MaskedAutoencoder::paint(const Tensor& images, const Tensor& order) {
-  const auto patches = encoder_->patches(images);
   const auto seen_places = order.slice(1, 0, visible_), places = order.slice(1, visible_);
-  const auto tokens = encoder_->embed(patches);
-  const auto seen = encoder_->forward(pick(tokens, seen_places));
+  const auto seen = encode(images, seen_places, places);
 
   Painting painting;
-  painting.wanted = pick(patches, places);
+  painting.wanted = pick(pixels(images), places);
   if (normalize_target_) {
     const auto [mean, deviation] = statistics(painting.wanted);
     painting.wanted = (painting.wanted - mean) / deviation;
@@ -92,7 +100,7 @@ MaskedAutoencoder::Painting MaskedAutoencoder::paint(const Tensor& images, const
       painting.features = layer->forward(painting.features, seen);
     flow = painting.features + pick(positions, places);
     const torch::NoGradGuard no_grad;
-    painting.aligned = encoder_->forward(pick(tokens, places));
+    painting.aligned = encode(images, places, seen_places);
   }
   for (const auto& layer : layers_) flow = layer->forward(flow);
   flow = norm_(flow.slice(1, flow.size(1) - places.size(1)));
@@ -101,15 +109,14 @@ MaskedAutoencoder::Painting MaskedAutoencoder::paint(const Tensor& images, const
 }
 
 Tensor MaskedAutoencoder::masked(const Tensor& images, const Tensor& order) {
-  const auto hidden = pick(encoder_->patches(images), order.slice(1, visible_));
+  const auto hidden = pick(pixels(images), order.slice(1, visible_));
   return replace(images, order, torch::zeros_like(hidden));
 }
 
 Tensor MaskedAutoencoder::reconstruct(const Tensor& images, const Tensor& order) {
   auto painted = paint(images, order).painted.to(images.scalar_type());
   if (normalize_target_) {
-    const auto [mean, deviation] =
-        statistics(pick(encoder_->patches(images), order.slice(1, visible_)));
+    const auto [mean, deviation] = statistics(pick(pixels(images), order.slice(1, visible_)));
     painted = painted * deviation + mean;
   }
   return replace(images, order, painted);
@@ -118,7 +125,7 @@ Tensor MaskedAutoencoder::reconstruct(const Tensor& images, const Tensor& order)
 Tensor MaskedAutoencoder::replace(const Tensor& images, const Tensor& order,
                                   const Tensor& patches) {
   const auto places = order.slice(1, visible_).unsqueeze(2).expand_as(patches);
-  return encoder_->patches(images)
+  return pixels(images)
       .scatter(1, places, patches)
       .reshape({images.size(0), grid_.rows, grid_.columns, grid_.height, grid_.width, 3})
       .permute({0, 5, 1, 3, 2, 4})
@@ -126,7 +133,7 @@ Tensor MaskedAutoencoder::replace(const Tensor& images, const Tensor& order,
 }
 
 Tensor MaskedAutoencoder::forward(const Tensor& images) {
-  return encoder_->forward(encoder_->embed(encoder_->patches(images)));
+  return encoder_->forward(encoder_->embed(images));
 }
 
 NetworkPtr make_mae(const ModelConfig& config, int64_t /*num_classes*/, uint64_t seed) {

@@ -33,6 +33,10 @@ class MaskedAutoencoder : public Network {
   torch::Tensor forward(const torch::Tensor& images) override;
 
  private:
+  torch::Tensor pixels(const torch::Tensor& images) const;  // [N, T, P]
+  // Features [N, V, D] of the patches `shown` [N, V], of plates without the `others`.
+  torch::Tensor encode(const torch::Tensor& images, const torch::Tensor& shown,
+                       const torch::Tensor& others);
   // `images` with other hidden patches [N, M, P].
   torch::Tensor replace(const torch::Tensor& images, const torch::Tensor& order,
                         const torch::Tensor& patches);

@@ -50,23 +50,6 @@ Tensor sine_table(int64_t rows, int64_t dim) {
   return torch::stack({angle.sin(), angle.cos()}, 2).flatten(1).slice(1, 0, dim);  // [S, D]
 }
 
-// Patches that start at the left edge, without overlap; columns that do not fill one are left out.
-Tensor cut_rows(const Tensor& pixels, const PatchGrid& grid) {  // [N, H, W, 3] -> [N, R, C, P]
-  const auto columns = pixels.size(2) / grid.width;
-  return pixels.slice(2, 0, columns * grid.width)
-      .reshape({pixels.size(0), grid.rows, grid.height, columns, grid.width, 3})
-      .permute({0, 1, 3, 2, 4, 5})
-      .reshape({pixels.size(0), grid.rows, columns, grid.values()});
-}
-
-// even, odd, even, ..., even
-Tensor interleave(const Tensor& even, const Tensor& odd) {
-  const auto pairs = odd.size(2);
-  const auto both =
-      torch::cat({even.slice(2, 0, pairs).unsqueeze(3), odd.unsqueeze(3)}, 3).flatten(2, 3);
-  return even.size(2) > pairs ? torch::cat({both, even.slice(2, pairs)}, 2) : both;
-}
-
 void check(const ModelConfig& config) {
   const auto& parts = config.maskocr;
   const auto grid = patch_grid(config);
@@ -82,50 +65,20 @@ void check(const ModelConfig& config) {
 
 }  // namespace
 
-PatchGrid patch_grid(const ModelConfig& config) {
-  const auto& parts = config.maskocr;
-  const auto height = parts.patch_height > 0 ? parts.patch_height : config.height;
-  const auto width = parts.patch_width;
-  require(config.height % height == 0 && config.width % width == 0, "patches of ", height,
-          " rows and ", width, " columns do not tile an input of ", config.height, " rows and ",
-          config.width, " columns: change model.maskocr.patch_height and patch_width");
-  require(!parts.overlap || width % 2 == 0, "model.maskocr.overlap needs an even patch_width, not ",
-          width);
-  const auto columns = config.width / width;
-  return {height, width, config.height / height, parts.overlap ? 2 * columns - 1 : columns};
-}
-
-Tensor cut_patches(const Tensor& images, const PatchGrid& grid, bool overlap) {
-  const auto pixels = images.permute({0, 2, 3, 1});  // as they lie in memory
-  auto cut = cut_rows(pixels, grid);
-  if (overlap) cut = interleave(cut, cut_rows(pixels.slice(2, grid.width / 2), grid));
-  return cut.flatten(1, 2);
-}
-
 MaskOcrEncoder::MaskOcrEncoder(const ModelConfig& config)
-    : grid_(patch_grid(config)),
-      overlap_(config.maskocr.overlap),
-      dropout_(config.maskocr.embedding_dropout),
-      patch_(register_module("patch", std::make_shared<nn::Module>())),
-      patch_norm_(patch_->register_module("norm1", norm(grid_.values()))),
-      projection_(
-          patch_->register_module("linear", nn::Linear(grid_.values(), config.maskocr.dim))),
-      token_norm_(patch_->register_module("norm2", norm(config.maskocr.dim))),
+    : dropout_(config.maskocr.embedding_dropout),
+      patch_(register_module("patch", std::make_shared<PatchEmbedding>(config))),
       positions_(register_parameter(
-          "positions",
-          torch::zeros({grid_.tokens() + (is_reference(config) ? 1 : 0), config.maskocr.dim}))),
+          "positions", torch::zeros({patch_grid(config).tokens() + (is_reference(config) ? 1 : 0),
+                                     config.maskocr.dim}))),
       layers_(add_layers<EncoderLayer>(*this, config.maskocr.encoder_layers, encoder_spec(config))),
       norm_(register_module("norm", norm(config.maskocr.dim))) {
   if (is_reference(config)) register_parameter("class_token", torch::zeros({config.maskocr.dim}));
 }
 
-Tensor MaskOcrEncoder::patches(const Tensor& images) const {
-  return cut_patches(images, grid_, overlap_);
-}
-
-Tensor MaskOcrEncoder::embed(const Tensor& patches) {
-  const auto tokens = token_norm_(ops::linear(*projection_, patch_norm_(patches)));
-  const auto places = positions_.slice(0, positions_.size(0) - grid_.tokens());
+Tensor MaskOcrEncoder::embed(const Tensor& images, const Tensor& hidden) {
+  const auto tokens = patch_->forward(images, hidden);
+  const auto places = positions_.slice(0, positions_.size(0) - tokens.size(1));
   return ops::dropout(tokens + places, dropout_, is_training());
 }
 
@@ -162,13 +115,13 @@ MaskOcr::MaskOcr(const ModelConfig& config, int64_t num_classes)
       head_(register_module("head", nn::Linear(config.maskocr.dim, num_classes))) {}
 
 Tensor MaskOcr::forward(const Tensor& images) {
-  return read(encoder_->forward(encoder_->embed(encoder_->patches(images))));
+  return read(encoder_->forward(encoder_->embed(images)));
 }
 
 Tensor MaskOcr::forward_hiding(const Tensor& images, const Tensor& hidden) {
   const auto unseen = hidden.unsqueeze(1).unsqueeze(1);  // [N, 1, 1, T]
   const auto scores = torch::zeros_like(unseen, torch::kFloat).masked_fill_(unseen, -INFINITY);
-  const auto features = encoder_->forward(encoder_->embed(encoder_->patches(images)), scores);
+  const auto features = encoder_->forward(encoder_->embed(images, hidden), scores);
   return read(features.masked_fill(hidden.unsqueeze(2), 0));
 }
 

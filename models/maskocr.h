@@ -8,45 +8,27 @@
 #include <vector>
 
 #include "models/network.h"
+#include "models/patches.h"
 #include "models/transformer.h"
 
 namespace plateforge {
 
 // MaskOCR (Lyu et al., arXiv 2206.00311), with the sizes of gfickel/alpr: a transformer over
 // patches of the plate, usually strips of its whole height, and a decoder that asks one learned
-// query per character. N plates, T patches of P values, D channels, S slots.
-
-// Rows and columns of patches, and how many values each has.
-struct PatchGrid {
-  int64_t height, width;  // of a patch, pixels
-  int64_t rows, columns;
-  int64_t tokens() const { return rows * columns; }
-  int64_t values() const { return height * width * 3; }
-};
-// Throws Error when the patches do not tile the input.
-PatchGrid patch_grid(const ModelConfig& config);
-
-// Patches in reading order, row by row; the values of one by row, column, channel.
-// [N, 3, H, W] -> [N, T, P]
-torch::Tensor cut_patches(const torch::Tensor& images, const PatchGrid& grid, bool overlap);
+// query per character. N plates, T patches, D channels, S slots.
 
 class MaskOcrEncoder : public torch::nn::Module {
  public:
   explicit MaskOcrEncoder(const ModelConfig& config);
 
-  torch::Tensor patches(const torch::Tensor& images) const;  // [N, T, P]
-  torch::Tensor embed(const torch::Tensor& patches);         // with positions, [N, T, D]
+  // Tokens with their positions, [N, 3, H, W] -> [N, T, D]; `hidden` as PatchEmbedding takes it.
+  torch::Tensor embed(const torch::Tensor& images, const torch::Tensor& hidden = {});
   // Any choice of embedded tokens [N, V, D]; `hidden` as SelfAttention takes it.
   torch::Tensor forward(const torch::Tensor& tokens, const torch::Tensor& hidden = {});
 
  private:
-  PatchGrid grid_;
-  bool overlap_;
   double dropout_;
-  std::shared_ptr<torch::nn::Module> patch_;
-  torch::nn::LayerNorm patch_norm_;
-  torch::nn::Linear projection_;
-  torch::nn::LayerNorm token_norm_;
+  std::shared_ptr<PatchEmbedding> patch_;
   torch::Tensor positions_;  // [T, D]; form reference: [1 + T, D], the first belongs to no patch
   std::vector<std::shared_ptr<EncoderLayer>> layers_;
   torch::nn::LayerNorm norm_;

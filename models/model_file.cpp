@@ -115,8 +115,11 @@ std::string take(std::map<std::string, std::string>& metadata, const char* key,
 
 TensorFile read_tensor_file(const std::filesystem::path& path) {
   const auto bytes = read_file(path);
-  if (looks_like_pth(bytes)) return {parse_pth(bytes, path.string()), {}};
-  return parse_safetensors(bytes, path.string());
+  auto file = looks_like_pth(bytes) ? TensorFile{parse_pth(bytes, path.string()), {}}
+                                    : parse_safetensors(bytes, path.string());
+  for (auto& [name, tensor] : file.tensors)
+    if (at::isReducedFloatingType(tensor.scalar_type())) tensor = tensor.to(at::kFloat);
+  return file;
 }
 
 }  // namespace

@@ -46,6 +46,7 @@ void take_shapes(torch::nn::Module& network, const TensorDict& tensors,
                  const std::map<std::string, std::string>& metadata, const std::string& origin);
 
 // Named tensors of a safetensors or .pth file (zip or legacy pickle), by content, not by suffix.
+// Files may store 16-bit floats to be small; here they are 32-bit ones.
 TensorDict read_tensors(const std::filesystem::path& path);
 // The same with the safetensors `__metadata__` (empty for .pth).
 TensorDict read_tensors(const std::filesystem::path& path,

@@ -3,6 +3,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <torch/utils.h>
 
+#include "models/blocks.h"
 #include "models/ops/attention.h"
 #include "models/ops/layers.h"
 
@@ -90,7 +91,11 @@ void initialize_transformer(nn::Module& module, uint64_t seed) {
   const torch::NoGradGuard no_grad;
   auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
   for (const auto& part : module.modules()) {
-    const bool is_norm = part->as<nn::LayerNorm>() != nullptr;
+    if (auto* conv = part->as<nn::Conv2d>()) {
+      fan_out_normal(*conv, generator);
+      continue;
+    }
+    const bool is_norm = part->as<nn::LayerNorm>() || part->as<nn::BatchNorm2d>();
     for (auto& item : part->named_parameters(/*recurse=*/false)) {
       auto& parameter = item.value();
       if (is_norm)

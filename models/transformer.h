@@ -96,8 +96,9 @@ std::vector<std::shared_ptr<Layer>> add_layers(torch::nn::Module& owner, int64_t
   return layers;
 }
 
-// Fresh weights of every layer in a module: linear weights N(0, 0.02), biases zero, norms one and
-// zero; other parameters (positions, queries, tokens) N(0, 0.02).
+// Fresh weights of every layer in a module: linear weights N(0, 0.02), convolutions as
+// fan_out_normal() has them, biases zero, norms one and zero; other parameters (positions, queries,
+// tokens) N(0, 0.02).
 void initialize_transformer(torch::nn::Module& module, uint64_t seed);
 
 }  // namespace plateforge

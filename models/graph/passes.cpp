@@ -123,8 +123,8 @@ void join_biases(Graph& graph) {
 void simplify(Graph& graph) {
   remove_identities(graph);
   fold_constants(graph);
-  fold_batch_norm(graph);
   join_biases(graph);
+  fold_batch_norm(graph);
   fold_constant_queries(graph);
   trim_linears(graph);
 }

@@ -34,9 +34,10 @@ NetworkPtr lprnet(const ModelConfig& config) { return make_network(config, 68); 
 
 NetworkPtr detector(const char* name) { return make_network(small_detectors().at(name), 0, 9); }
 
-NetworkPtr maskocr(const char* head) {
+NetworkPtr maskocr(const char* head, int64_t stem = 0) {
   auto config = tiny_maskocr();
   config.maskocr.head = head;
+  config.maskocr.stem = stem;
   return make_network(config, 9);
 }
 
@@ -61,6 +62,7 @@ std::vector<Case> cases() {
           {"plain", std::make_shared<PlainCnn>(), 12, 20},
           {"maskocr-slots", maskocr("slots"), 8, 24},
           {"maskocr-ctc", maskocr("ctc"), 8, 24},
+          {"maskocr-stem", maskocr("slots", 8), 8, 24},
           {"detector-mnv4", detector("mnv4"), 64, 96, true},
           {"detector-hybrid", detector("hybrid"), 51, 75, true},
           {"detector-500m", detector("500m"), 64, 64, true}};

@@ -264,14 +264,16 @@ TEST(Shrink, BadInputIsRefused) {
 }
 
 // Attention with packed queries, keys and values loses whole heads of all three, the feed-forward
-// part its hidden channels, and the network goes on with what is left.
+// part its hidden channels, the convolutions in front theirs, and the network goes on with what is
+// left.
 TEST(Shrink, TransformersLoseHeadsAndHiddenChannels) {
-  const auto config = tiny_maskocr();
+  auto config = tiny_maskocr();
+  config.maskocr.stem = 8;
   const auto network = make_network(config, 7, 3);
   const auto graph = trace(*network, {-1, 3, config.height, config.width});
   const ChannelGroups groups(graph);
   auto plan = groups.all();
-  bool heads = false, hidden = false, crossed = false;
+  bool heads = false, hidden = false, crossed = false, stem = false;
   for (size_t i = 0; i < plan.size(); ++i) {
     const auto& group = groups.groups()[i];
     if (group.name == "encoder.layers.0.attention.qkv") {
@@ -283,19 +285,24 @@ TEST(Shrink, TransformersLoseHeadsAndHiddenChannels) {
       EXPECT_EQ(group.frozen, "");
       plan[i].resize(12);
       hidden = true;
+    } else if (group.name == "encoder.patch.stem.conv0") {
+      EXPECT_EQ(group.frozen, "");
+      plan[i].resize(5);
+      stem = true;
     } else if (group.name == "decoder.layers.1.cross.memory") {
       EXPECT_EQ(group.channels, config.maskocr.decoder_heads);
       plan[i] = {0, 2};
       crossed = true;
     }
   }
-  ASSERT_TRUE(heads && hidden && crossed);
+  ASSERT_TRUE(heads && hidden && crossed && stem);
   const auto after = without_channels(graph, groups, plan);
   select_channels(*network, {1, 3, config.height, config.width}, after);
   const auto weights = state_dict(*network);
   EXPECT_EQ(weights.at("encoder.layers.0.attention.qkv.weight").sizes(), (Shape{3 * 16, 24}));
   EXPECT_EQ(weights.at("encoder.layers.0.attention.out.weight").sizes(), (Shape{24, 16}));
   EXPECT_EQ(weights.at("encoder.layers.1.feed.project.weight").sizes(), (Shape{24, 12}));
+  EXPECT_EQ(weights.at("encoder.patch.stem.conv1.weight").sizes(), (Shape{16, 5, 3, 3}));
   EXPECT_EQ(weights.at("decoder.layers.1.cross.memory.weight").sizes(), (Shape{2 * 16, 24}));
   const auto images = torch::randn({2, 3, config.height, config.width});
   EXPECT_TRUE(run(*network, images).allclose(execute(after, {images})[0], 1e-4, 1e-5));

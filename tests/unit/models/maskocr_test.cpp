@@ -133,25 +133,31 @@ TEST(Mae, PaintsAsPyTorchDoes) {
                1e-5);
 }
 
+// Behind convolutions too, whose windows reach into the neighbours.
 TEST(Mae, EncoderSeesOnlyVisiblePatches) {
-  auto config = tiny_maskocr();
-  config.name = "mae";
-  const auto network = make_network(config, kGoldenClasses, 1);
-  network->eval();
-  auto& mae = dynamic_cast<MaskedAutoencoder&>(*network);
-  const auto order = torch::tensor({{3, 0, 1, 5, 4, 2}}, torch::kLong);
-  auto images = pictures(1, config).clone();
-  const auto before = mae.paint(images, order).painted;
-  images.slice(3, 4, 8).fill_(1);  // patch 1 is hidden
-  EXPECT_TRUE(mae.paint(images, order).painted.equal(before));
-  images.slice(3, 12, 16).fill_(1);  // patch 3 is seen
-  EXPECT_FALSE(mae.paint(images, order).painted.allclose(before));
+  for (const int64_t stem : {0, 8}) {
+    SCOPED_TRACE(stem);
+    auto config = tiny_maskocr();
+    config.name = "mae";
+    config.maskocr.stem = stem;
+    const auto network = make_network(config, kGoldenClasses, 1);
+    network->eval();
+    auto& mae = dynamic_cast<MaskedAutoencoder&>(*network);
+    const auto order = torch::tensor({{3, 0, 1, 5, 4, 2}}, torch::kLong);
+    auto images = pictures(1, config).clone();
+    const auto before = mae.paint(images, order).painted;
+    images.slice(3, 4, 8).fill_(1);  // patch 1 is hidden
+    EXPECT_TRUE(mae.paint(images, order).painted.equal(before));
+    images.slice(3, 12, 16).fill_(1);  // patch 3 is seen
+    EXPECT_FALSE(mae.paint(images, order).painted.allclose(before));
+  }
 }
 
 TEST(Mae, RegressorPredictsHiddenFeatures) {
   auto config = tiny_maskocr();
   config.name = "mae";
   config.mae.regressor_layers = 2;
+  config.maskocr.stem = 8;
   const auto network = make_network(config, kGoldenClasses, 1);
   auto& mae = dynamic_cast<MaskedAutoencoder&>(*network);
   const auto order = torch::tensor({{3, 0, 1, 5, 4, 2}}, torch::kLong);
@@ -206,12 +212,26 @@ TEST(MaskOcr, PatchesComeInReadingOrder) {
   EXPECT_EQ(cut_patches(images, grid, false)[0][2][(2 * 4 + 1) * 3 + 1].item<float>(), 5);
 }
 
+// Convolutions of 3 x 3 without bias, their norms, and patches of one column: two halvings of 8 x 4
+// pixels leave two rows of 16 channels.
+TEST(MaskOcr, StemStandsBeforeThePatches) {
+  auto config = tiny_maskocr();
+  config.maskocr.stem = 8;
+  const auto network = make_network(config, kGoldenClasses, 1);
+  EXPECT_EQ(count(*network, "encoder.patch.stem."), 3 * 8 * 9 + 2 * 8 + 8 * 16 * 9 + 2 * 16);
+  EXPECT_EQ(count(*network, "encoder.patch.linear."), 2 * 16 * 24 + 24);
+  EXPECT_EQ(network->forward(pictures(2, config)).sizes(), (Shape{2, kGoldenClasses, 5}));
+  config.maskocr.stem = 0;
+  EXPECT_EQ(count(*make_network(config, kGoldenClasses, 1), "encoder.patch.stem."), 0);
+}
+
 // A plate's logits do not depend on its neighbours, and a graph of the network computes the same.
 TEST(MaskOcr, TracesAtAnyBatch) {
   for (const auto* head : {"slots", "ctc"}) {
     for (const auto* activation : {"gelu", "gelu_tanh", "silu", "relu"}) {
       SCOPED_TRACE(std::string(head) + " " + activation);
       auto config = tiny_maskocr();
+      config.maskocr.stem = activation == std::string("relu") ? 8 : 0;
       config.maskocr.head = head;
       config.maskocr.activation = activation;
       const auto network = make_network(config, kGoldenClasses, 3);
@@ -253,19 +273,23 @@ TEST(MaskOcr, ConstantQueriesBecomeALinearLayer) {
 }
 
 TEST(MaskOcr, HiddenPatchesAreNotSeen) {
-  const auto config = tiny_maskocr();
-  const auto network = make_network(config, kGoldenClasses, 3);
-  network->eval();
-  auto& reader = dynamic_cast<MaskOcr&>(*network);
-  const torch::NoGradGuard no_grad;
-  auto images = torch::randn({1, 3, 8, 24});
-  const auto hidden = torch::tensor({{0, 1, 1, 0, 0, 0}}, torch::kBool);
-  const auto before = reader.forward_hiding(images, hidden);
-  images.slice(3, 4, 12).normal_();
-  EXPECT_TRUE(reader.forward_hiding(images, hidden).equal(before));
-  EXPECT_FALSE(reader.forward(images).allclose(before));
-  const auto all = torch::zeros({1, 6}, torch::kBool);
-  EXPECT_TRUE(reader.forward_hiding(images, all).allclose(reader.forward(images), 1e-4, 1e-5));
+  for (const int64_t stem : {0, 8}) {
+    SCOPED_TRACE(stem);
+    auto config = tiny_maskocr();
+    config.maskocr.stem = stem;
+    const auto network = make_network(config, kGoldenClasses, 3);
+    network->eval();
+    auto& reader = dynamic_cast<MaskOcr&>(*network);
+    const torch::NoGradGuard no_grad;
+    auto images = torch::randn({1, 3, 8, 24});
+    const auto hidden = torch::tensor({{0, 1, 1, 0, 0, 0}}, torch::kBool);
+    const auto before = reader.forward_hiding(images, hidden);
+    images.slice(3, 4, 12).normal_();
+    EXPECT_TRUE(reader.forward_hiding(images, hidden).equal(before));
+    EXPECT_FALSE(reader.forward(images).allclose(before));
+    const auto all = torch::zeros({1, 6}, torch::kBool);
+    EXPECT_TRUE(reader.forward_hiding(images, all).allclose(reader.forward(images), 1e-4, 1e-5));
+  }
 }
 
 TEST(MaskOcr, RefusesWhatDoesNotFit) {
@@ -281,6 +305,10 @@ TEST(MaskOcr, RefusesWhatDoesNotFit) {
   config.maskocr.patch_height = 4;
   EXPECT_NE(problem_of([&] { make_network(config, 7); }).find("one row of patches"),
             std::string::npos);
+  config = tiny_maskocr();
+  config.maskocr.stem = 8;
+  config.maskocr.patch_width = 6;
+  EXPECT_NE(problem_of([&] { make_network(config, 7); }).find("a power of two"), std::string::npos);
   config = tiny_maskocr();
   config.name = "mae";
   config.maskocr.overlap = true;

@@ -72,6 +72,21 @@ TEST_F(ModelFile, GraphNetworksComeBackWhole) {
   EXPECT_NE(problem(folder_ / "cut.safetensors").find("no value for"), std::string::npos);
 }
 
+TEST_F(ModelFile, WeightsMayBeStoredIn16Bits) {
+  const auto model = small_model("cn");
+  save_model(model, folder_ / "m.safetensors");
+  std::map<std::string, std::string> metadata;
+  auto tensors = read_tensors(folder_ / "m.safetensors", metadata);
+  for (const auto type : {torch::kHalf, torch::kBFloat16}) {
+    auto halves = tensors;
+    for (auto& [name, tensor] : halves)
+      if (tensor.is_floating_point()) tensor = tensor.to(type);
+    write_safetensors(folder_ / "half.safetensors", halves, metadata);
+    for (const auto& [name, tensor] : state_dict(*load_model(folder_ / "half.safetensors").network))
+      EXPECT_TRUE(tensor.equal(halves.at(name).to(tensor.scalar_type()))) << name;
+  }
+}
+
 TEST_F(ModelFile, LoadingIsStrict) {
   const auto model = small_model("cn");
   save_model(model, folder_ / "m.safetensors");

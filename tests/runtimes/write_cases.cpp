@@ -79,6 +79,7 @@ std::vector<Form> forms(const Case& item) {
   // Runtimes compile a detector for seconds.
   if (item.name == "detector-mnv4") return {{"fp32", 2, -1}};
   if (item.deep) return {{"fp32", 1, 1, item.name == "detector-hybrid" ? 18 : 13}};
+  if (item.name == "maskocr-stem") return {{"fp32", 3, 3}, {"int8-u8", 2, -1}};
   if (item.name.starts_with("maskocr"))
     return {{"fp32", 3, 3},           {"fp32", 2, -1},       {"fp32", 2, -1, 18, true},
             {"fp16", 2, 2, 18, true}, {"int8-u8", 2, -1},    {"int8-u8", 2, -1, 13, true},

@@ -34,6 +34,8 @@ nn::Conv2d make_conv(const ConvSpec& spec) {
                         .bias(spec.bias));
 }
 
+nn::LayerNorm make_layer_norm(int64_t dim) { return nn::LayerNorm(nn::LayerNormOptions({dim})); }
+
 Tensor activate(const Tensor& x, Activation activation) {
   switch (activation) {
     case Activation::relu:

@@ -2,6 +2,7 @@
 
 #include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/conv.h>
+#include <torch/nn/modules/normalization.h>
 
 #include <memory>
 #include <string>
@@ -9,7 +10,7 @@
 
 namespace plateforge {
 
-// What the parts of a detector are made of. Maps are [N, C, H, W].
+// What the parts of networks are made of. Maps are [N, C, H, W].
 
 // Padding is half the kernel: stride 1 keeps the extent of a map, stride 2 makes it ceil(extent/2).
 struct ConvSpec {
@@ -17,6 +18,8 @@ struct ConvSpec {
   bool bias = false;
 };
 torch::nn::Conv2d make_conv(const ConvSpec& spec);
+// Over the last axis, of extent `dim`.
+torch::nn::LayerNorm make_layer_norm(int64_t dim);
 
 enum class Activation { none, relu, hard_swish };
 torch::Tensor activate(const torch::Tensor& x, Activation activation);

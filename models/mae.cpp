@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "configs/error.h"
+#include "models/blocks.h"
 #include "models/ops/attention.h"
 
 namespace plateforge {
@@ -62,8 +63,7 @@ MaskedAutoencoder::MaskedAutoencoder(const ModelConfig& config)
       regressor_layers_(add_layers<DecoderLayer>(*regressor_, config.mae.regressor_layers,
                                                  regressor_spec(config))),
       layers_(add_layers<EncoderLayer>(*painter_, config.mae.layers, painter_spec(config))),
-      norm_(painter_->register_module("norm",
-                                      nn::LayerNorm(nn::LayerNormOptions({config.maskocr.dim})))),
+      norm_(painter_->register_module("norm", make_layer_norm(config.maskocr.dim))),
       pixels_(painter_->register_module("pixels", nn::Linear(config.maskocr.dim, grid_.values()))) {
   require(!config.maskocr.overlap,
           "pre-training hides patches, which do not overlap: set model.maskocr.overlap to false");
@@ -127,7 +127,8 @@ Tensor MaskedAutoencoder::replace(const Tensor& images, const Tensor& order,
   const auto places = order.slice(1, visible_).unsqueeze(2).expand_as(patches);
   return pixels(images)
       .scatter(1, places, patches)
-      .reshape({images.size(0), grid_.rows, grid_.columns, grid_.height, grid_.width, 3})
+      .reshape(
+          {images.size(0), grid_.rows, grid_.columns, grid_.height, grid_.width, grid_.channels})
       .permute({0, 5, 1, 3, 2, 4})
       .reshape(images.sizes());
 }

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "configs/error.h"
+#include "models/blocks.h"
 #include "models/ops/attention.h"
 #include "models/ops/layers.h"
 
@@ -15,8 +16,6 @@ namespace nn = torch::nn;
 using torch::Tensor;
 
 constexpr double kLongestWave = 10000;  // of the fixed positions, Vaswani et al. 2017
-
-nn::LayerNorm norm(int64_t dim) { return nn::LayerNorm(nn::LayerNormOptions({dim})); }
 
 bool is_reference(const ModelConfig& config) { return config.maskocr.form == "reference"; }
 
@@ -72,7 +71,7 @@ MaskOcrEncoder::MaskOcrEncoder(const ModelConfig& config)
           "positions", torch::zeros({patch_grid(config).tokens() + (is_reference(config) ? 1 : 0),
                                      config.maskocr.dim}))),
       layers_(add_layers<EncoderLayer>(*this, config.maskocr.encoder_layers, encoder_spec(config))),
-      norm_(register_module("norm", norm(config.maskocr.dim))) {
+      norm_(register_module("norm", make_layer_norm(config.maskocr.dim))) {
   if (is_reference(config)) register_parameter("class_token", torch::zeros({config.maskocr.dim}));
 }
 
@@ -96,7 +95,7 @@ MaskOcrDecoder::MaskOcrDecoder(const ModelConfig& config)
   if (is_reference(config))
     sines_ = register_buffer("sines", sine_table(config.maskocr.slots, config.maskocr.dim));
   else
-    norm_ = register_module("norm", norm(config.maskocr.dim));
+    norm_ = register_module("norm", make_layer_norm(config.maskocr.dim));
 }
 
 // At rest the queries are the same for every plate, and so is what they see of each other.

@@ -12,8 +12,6 @@ namespace {
 namespace nn = torch::nn;
 using torch::Tensor;
 
-nn::LayerNorm norm(int64_t dim) { return nn::LayerNorm(nn::LayerNormOptions({dim})); }
-
 // Patches that start at the left edge, without overlap; columns that do not fill one are left out.
 // [N, channels, H, W] -> [N, rows, columns, P]
 Tensor cut_rows(const Tensor& map, const PatchGrid& grid) {
@@ -91,9 +89,9 @@ PatchEmbedding::PatchEmbedding(const ModelConfig& config)
                 ? register_module("stem", std::make_shared<ConvStem>(config.maskocr.stem, pixels_))
                 : nullptr),
       grid_(stem_ ? stem_->grid() : pixels_),
-      norm1_(register_module("norm1", norm(grid_.values()))),
+      norm1_(register_module("norm1", make_layer_norm(grid_.values()))),
       linear_(register_module("linear", nn::Linear(grid_.values(), config.maskocr.dim))),
-      norm2_(register_module("norm2", norm(config.maskocr.dim))) {}
+      norm2_(register_module("norm2", make_layer_norm(config.maskocr.dim))) {}
 
 Tensor PatchEmbedding::forward(const Tensor& images, const Tensor& hidden) {
   auto map = images;

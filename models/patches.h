@@ -22,7 +22,8 @@ struct PatchGrid {
   int64_t tokens() const { return rows * columns; }
   int64_t values() const { return height * width * channels; }
 };
-// Of the pixels. Throws Error when the patches do not tile the input.
+// Of the pixels. Throws Error when the patches do not tile the input, or cannot have the stem or
+// the overlap that is configured.
 PatchGrid patch_grid(const ModelConfig& config);
 
 // Patches in reading order, row by row; the values of one by row, column, channel.

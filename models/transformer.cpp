@@ -19,8 +19,6 @@ nn::Linear linear(int64_t in, int64_t out, bool bias = true) {
   return nn::Linear(nn::LinearOptions(in, out).bias(bias));
 }
 
-nn::LayerNorm norm(int64_t dim) { return nn::LayerNorm(nn::LayerNormOptions({dim})); }
-
 }  // namespace
 
 SelfAttention::SelfAttention(const LayerSpec& spec)
@@ -61,8 +59,8 @@ Tensor FeedForward::forward(const Tensor& x) {
 
 EncoderLayer::EncoderLayer(const LayerSpec& spec)
     : dropout_(spec.dropout),
-      norm1_(register_module("norm1", norm(spec.dim))),
-      norm2_(register_module("norm2", norm(spec.dim))),
+      norm1_(register_module("norm1", make_layer_norm(spec.dim))),
+      norm2_(register_module("norm2", make_layer_norm(spec.dim))),
       attention_(register_module("attention", std::make_shared<SelfAttention>(spec))),
       feed_(register_module("feed", std::make_shared<FeedForward>(spec))) {}
 
@@ -74,9 +72,9 @@ Tensor EncoderLayer::forward(const Tensor& x, const Tensor& hidden) {
 
 DecoderLayer::DecoderLayer(const LayerSpec& spec)
     : dropout_(spec.dropout),
-      norm1_(register_module("norm1", norm(spec.dim))),
-      norm2_(register_module("norm2", norm(spec.dim))),
-      norm3_(register_module("norm3", norm(spec.dim))),
+      norm1_(register_module("norm1", make_layer_norm(spec.dim))),
+      norm2_(register_module("norm2", make_layer_norm(spec.dim))),
+      norm3_(register_module("norm3", make_layer_norm(spec.dim))),
       attention_(register_module("attention", std::make_shared<SelfAttention>(spec))),
       cross_(register_module("cross", std::make_shared<CrossAttention>(spec))),
       feed_(register_module("feed", std::make_shared<FeedForward>(spec))) {}

@@ -8,7 +8,7 @@
 namespace plateforge {
 
 // The parts of a MaskOCR reader (`model.name: maskocr`): patches, encoder and what reads from it.
-// Dropout everywhere is `model.dropout`.
+// Dropout in encoder and decoder: `model.dropout`.
 struct MaskOcrConfig {
   std::string form = "mended";
   int64_t patch_height = 0;

@@ -22,6 +22,7 @@ struct Batch {
   // kPlateValues] float, padded with zeros; M = most plates of an image, at least 1.
   at::Tensor targets;
   at::Tensor target_lengths;         // [N] int64; of a detector: plates, ignored ones among them
+  at::Tensor patch_order;            // [N, T] int64: see make_masked_batches(); undefined elsewhere
   std::vector<std::string> texts;    // N labels; empty for detectors
   std::vector<std::string> sources;  // N file names or generator keys
   // Evaluation of detectors: how each picture lies in its input; empty otherwise.

@@ -28,9 +28,8 @@ class MaskedBatches final : public BatchMaker {
 
   Batch make(int64_t position) const override {
     auto batch = plates_->make(position);
-    batch.targets = at::empty({batch.size(), patches_}, at::kLong);
-    batch.target_lengths.fill_(patches_);
-    auto* order = batch.targets.data_ptr<int64_t>();
+    batch.patch_order = at::empty({batch.size(), patches_}, at::kLong);
+    auto* order = batch.patch_order.data_ptr<int64_t>();
     for (int64_t i = 0; i < batch.size(); ++i)
       shuffle(order + i * patches_, patches_, Rng(mix_key(seed_, kOperation, position, i)));
     return batch;

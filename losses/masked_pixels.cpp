@@ -4,12 +4,18 @@
 
 namespace plateforge {
 
-at::Tensor masked_pixel_loss(const at::Tensor& painted, const at::Tensor& wanted,
-                             const at::Tensor& features, const at::Tensor& aligned,
-                             double alignment) {
-  const auto loss = at::mse_loss(painted.to(at::kFloat), wanted.to(at::kFloat));
-  if (!features.defined()) return loss;
-  return loss + alignment * at::mse_loss(features.to(at::kFloat), aligned.detach().to(at::kFloat));
+namespace {
+
+at::Tensor squared_error(const at::Tensor& output, const at::Tensor& target) {
+  return at::mse_loss(output.to(at::kFloat), target.detach().to(at::kFloat));
+}
+
+}  // namespace
+
+at::Tensor masked_pixel_loss(const MaskedAutoencoder::Painting& painting, double alignment) {
+  const auto loss = squared_error(painting.painted, painting.wanted);
+  if (!painting.features.defined()) return loss;
+  return loss + alignment * squared_error(painting.features, painting.aligned);
 }
 
 }  // namespace plateforge

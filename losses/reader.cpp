@@ -9,9 +9,7 @@ at::Tensor reader_loss(const ModelConfig& model, const at::Tensor& logits,
                        const at::Tensor& targets, const at::Tensor& target_lengths, int64_t blank,
                        const SlotLossConfig& slots, const at::Tensor& taught) {
   if (!reads_slots(model)) return ctc_loss(logits, targets, target_lengths, blank);
-  return slot_loss(logits, targets, target_lengths, blank,
-                   {.label_smoothing = slots.label_smoothing, .focal_gamma = slots.focal_gamma},
-                   taught);
+  return slot_loss(logits, targets, target_lengths, blank, slots, taught);
 }
 
 }  // namespace plateforge

@@ -6,6 +6,12 @@
 #include <algorithm>
 
 namespace plateforge {
+namespace {
+
+// Keeps the gradient of (1 - p)^gamma finite for slots that are certain, whatever gamma is.
+constexpr double kLeastDoubt = 1e-6;
+
+}  // namespace
 
 at::Tensor slot_targets(const at::Tensor& targets, const at::Tensor& target_lengths, int64_t slots,
                         int64_t end) {
@@ -20,15 +26,16 @@ at::Tensor slot_targets(const at::Tensor& targets, const at::Tensor& target_leng
 }
 
 at::Tensor slot_loss(const at::Tensor& logits, const at::Tensor& targets,
-                     const at::Tensor& target_lengths, int64_t end, const SlotLossOptions& options,
+                     const at::Tensor& target_lengths, int64_t end, const SlotLossConfig& config,
                      const at::Tensor& taught) {
   const auto wanted = slot_targets(targets, target_lengths, logits.size(2), end);
   const auto log_probs = logits.to(at::kFloat).log_softmax(1);           // [N, C, S]
   const auto own = log_probs.gather(1, wanted.unsqueeze(1)).squeeze(1);  // [N, S]
   auto loss = -own;
-  if (options.label_smoothing > 0)
-    loss = (1 - options.label_smoothing) * loss - options.label_smoothing * log_probs.mean(1);
-  if (options.focal_gamma > 0) loss = loss * (1 - own.exp()).clamp_min(0).pow(options.focal_gamma);
+  if (config.label_smoothing > 0)
+    loss = (1 - config.label_smoothing) * loss - config.label_smoothing * log_probs.mean(1);
+  if (config.focal_gamma > 0)
+    loss = loss * (1 - own.exp()).clamp_min(kLeastDoubt).pow(config.focal_gamma);
   if (!taught.defined()) return loss.mean();
   return (loss * taught).sum() / taught.sum().clamp_min(1);
 }

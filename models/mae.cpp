@@ -7,6 +7,7 @@
 
 #include "configs/error.h"
 #include "models/blocks.h"
+#include "models/eval_mode.h"
 #include "models/ops/attention.h"
 
 namespace plateforge {
@@ -100,6 +101,7 @@ MaskedAutoencoder::Painting MaskedAutoencoder::paint(const Tensor& images, const
       painting.features = layer->forward(painting.features, seen);
     flow = painting.features + pick(positions, places);
     const torch::NoGradGuard no_grad;
+    const EvalMode at_rest(*encoder_);
     painting.aligned = encode(images, places, seen_places);
   }
   for (const auto& layer : layers_) flow = layer->forward(flow);

@@ -81,9 +81,9 @@ Tensor MaskOcrEncoder::embed(const Tensor& images, const Tensor& hidden) {
   return ops::dropout(tokens + places, dropout_, is_training());
 }
 
-Tensor MaskOcrEncoder::forward(const Tensor& tokens, const Tensor& hidden) {
+Tensor MaskOcrEncoder::forward(const Tensor& tokens, const Tensor& bias) {
   auto flow = tokens;
-  for (const auto& layer : layers_) flow = layer->forward(flow, hidden);
+  for (const auto& layer : layers_) flow = layer->forward(flow, bias);
   return norm_(flow);
 }
 
@@ -119,8 +119,8 @@ Tensor MaskOcr::forward(const Tensor& images) {
 
 Tensor MaskOcr::forward_hiding(const Tensor& images, const Tensor& hidden) {
   const auto unseen = hidden.unsqueeze(1).unsqueeze(1);  // [N, 1, 1, T]
-  const auto scores = torch::zeros_like(unseen, torch::kFloat).masked_fill_(unseen, -INFINITY);
-  const auto features = encoder_->forward(encoder_->embed(images, hidden), scores);
+  const auto bias = torch::zeros_like(unseen, torch::kFloat).masked_fill_(unseen, -INFINITY);
+  const auto features = encoder_->forward(encoder_->embed(images, hidden), bias);
   return read(features.masked_fill(hidden.unsqueeze(2), 0));
 }
 

@@ -23,8 +23,8 @@ class MaskOcrEncoder : public torch::nn::Module {
 
   // Tokens with their positions, [N, 3, H, W] -> [N, T, D]; `hidden` as PatchEmbedding takes it.
   torch::Tensor embed(const torch::Tensor& images, const torch::Tensor& hidden = {});
-  // Any choice of embedded tokens [N, V, D]; `hidden` as SelfAttention takes it.
-  torch::Tensor forward(const torch::Tensor& tokens, const torch::Tensor& hidden = {});
+  // Any choice of embedded tokens [N, V, D]; `bias` as SelfAttention takes it.
+  torch::Tensor forward(const torch::Tensor& tokens, const torch::Tensor& bias = {});
 
  private:
   double dropout_;

@@ -92,10 +92,21 @@ bool move_tensor(const std::string& name, torch::Tensor own, const torch::Tensor
   return true;
 }
 
+// Few names as they are; many by the part of the network that they belong to.
 void list(std::ostream& out, const char* label, const std::vector<std::string>& names) {
+  constexpr size_t kFew = 12;
   out << "\n  " << label << " " << names.size();
-  if (names.size() <= 12)
+  if (names.size() <= kFew) {
     for (const auto& name : names) out << (&name == names.data() ? ": " : ", ") << name;
+    return;
+  }
+  std::map<std::string, int64_t> parts;
+  for (const auto& name : names) ++parts[name.substr(0, name.find('.'))];
+  const char* separator = ": ";
+  for (const auto& [part, count] : parts) {
+    out << separator << part << ".* " << count;
+    separator = ", ";
+  }
 }
 
 // A file with the names of the network's backbone alone, as its publishers save it.
@@ -147,13 +158,16 @@ std::string take_weights(Model& model, const TensorDict& tensors, const Region* 
   const auto& source = source_region != nullptr ? *source_region : model.region;
   const auto classes = match_classes(model.region, source);
   const ClassDimensions dimensions(model);
-  std::vector<std::string> taken, fresh, skipped;
+  std::vector<std::string> taken, fresh, reshaped, skipped;
   for (const auto& [name, tensor] : own) {
     const auto found = tensors.find(name);
-    const bool moved =
-        found != tensors.end() && move_tensor(name, tensor, found->second.to(tensor.device()),
-                                              dimensions, classes, source.num_classes());
-    (moved ? taken : fresh).push_back(name);
+    if (found == tensors.end())
+      fresh.push_back(name);
+    else if (move_tensor(name, tensor, found->second.to(tensor.device()), dimensions, classes,
+                         source.num_classes()))
+      taken.push_back(name);
+    else
+      reshaped.push_back(name);
   }
   for (const auto& [name, tensor] : tensors)
     if (!own.contains(name)) skipped.push_back(name);
@@ -164,6 +178,7 @@ std::string take_weights(Model& model, const TensorDict& tensors, const Region* 
   report << shared << " of " << classes.size() << " classes known to the source";
   list(report, "taken", taken);
   list(report, "fresh", fresh);
+  if (!reshaped.empty()) list(report, "fresh, of another shape in the source", reshaped);
   list(report, "skipped", skipped);
   return report.str();
 }

@@ -27,9 +27,9 @@ SelfAttention::SelfAttention(const LayerSpec& spec)
       qkv_(register_module("qkv", linear(spec.dim, 3 * spec.inner(), spec.attention_bias))),
       out_(register_module("out", linear(spec.inner(), spec.dim))) {}
 
-Tensor SelfAttention::forward(const Tensor& x, const Tensor& hidden) {
+Tensor SelfAttention::forward(const Tensor& x, const Tensor& bias) {
   return ops::linear(*out_, ops::self_attention(ops::linear(*qkv_, x), head_dim_,
-                                                is_training() ? dropout_ : 0, hidden));
+                                                is_training() ? dropout_ : 0, bias));
 }
 
 CrossAttention::CrossAttention(const LayerSpec& spec)
@@ -64,9 +64,9 @@ EncoderLayer::EncoderLayer(const LayerSpec& spec)
       attention_(register_module("attention", std::make_shared<SelfAttention>(spec))),
       feed_(register_module("feed", std::make_shared<FeedForward>(spec))) {}
 
-Tensor EncoderLayer::forward(const Tensor& x, const Tensor& hidden) {
+Tensor EncoderLayer::forward(const Tensor& x, const Tensor& bias) {
   const auto looked =
-      x + ops::dropout(attention_->forward(norm1_(x), hidden), dropout_, is_training());
+      x + ops::dropout(attention_->forward(norm1_(x), bias), dropout_, is_training());
   return looked + ops::dropout(feed_->forward(norm2_(looked)), dropout_, is_training());
 }
 

@@ -26,9 +26,9 @@ struct LayerSpec {
 class SelfAttention : public torch::nn::Module {
  public:
   explicit SelfAttention(const LayerSpec& spec);
-  // `hidden` [N, 1, 1, T] is added to the scores: -inf for tokens that nobody may look at. May be
+  // `bias` [N, 1, 1, T] is added to the scores: -inf for tokens that nobody may look at. May be
   // undefined.
-  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& hidden);
+  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& bias);
 
  private:
   int64_t head_dim_;
@@ -62,7 +62,7 @@ class FeedForward : public torch::nn::Module {
 class EncoderLayer : public torch::nn::Module {
  public:
   explicit EncoderLayer(const LayerSpec& spec);
-  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& hidden = {});
+  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& bias = {});
 
  private:
   double dropout_;

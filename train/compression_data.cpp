@@ -7,6 +7,7 @@
 
 #include "configs/error.h"
 #include "models/eval_mode.h"
+#include "train/runtime.h"
 
 namespace plateforge {
 namespace {
@@ -31,13 +32,6 @@ class Labels {
   std::vector<std::pair<size_t, int64_t>> places_;
 };
 
-Batch on_device(Batch batch, torch::Device device) {
-  batch.images = batch.images.to(device);
-  batch.targets = batch.targets.to(device);
-  batch.target_lengths = batch.target_lengths.to(device);
-  return batch;
-}
-
 std::vector<Batch> all_batches(const Exam& exam, int64_t batch_size) {
   auto loader = exam.open(batch_size);
   std::vector<Batch> batches;
@@ -51,7 +45,7 @@ Quality quality_of(Network& network, const Exam& exam, const std::vector<Batch>&
   const EvalMode at_rest(network);
   double loss = 0, score = 0, count = 0;
   for (const auto& sample : samples) {
-    const auto batch = on_device(sample, device);
+    const auto batch = to_device(sample, device);
     const auto outputs = network.forward(normalize(batch.images));
     loss += exam.loss(outputs, batch).item<double>() * static_cast<double>(batch.size());
     for (const auto& judgement : exam.judge(outputs, batch)) score += judgement.score;
@@ -94,7 +88,7 @@ TensorDict mean_gradients(Network& network, const Exam& exam, const std::vector<
   const EvalMode at_rest(network);
   TensorDict sums;
   for (const auto& sample : samples) {
-    const auto batch = on_device(sample, device);
+    const auto batch = to_device(sample, device);
     network.zero_grad();
     exam.loss(network.forward(normalize(batch.images)), batch).backward();
     for (const auto& item : network.named_parameters()) {

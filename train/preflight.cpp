@@ -2,12 +2,13 @@
 
 #include <chrono>
 #include <cmath>
-#include <filesystem>
 #include <sstream>
 
 #include "data/loader.h"
 #include "optim/optimizer.h"
 #include "train/runtime.h"
+#include "train/scratch_folder.h"
+#include "train/stages.h"
 #include "train/training.h"
 
 namespace plateforge {
@@ -16,6 +17,7 @@ namespace {
 
 constexpr int64_t kWarmUpSteps = 2;
 constexpr int64_t kTimedSteps = 4;
+constexpr const char* kNoFolder = "(not yet)";  // of stages that will not be trained
 
 double seconds_per_step(Task& task, Loader& train, const RunConfig& config, torch::Device device) {
   const auto optimizer =
@@ -25,10 +27,7 @@ double seconds_per_step(Task& task, Loader& train, const RunConfig& config, torc
   auto start = std::chrono::steady_clock::now();
   for (int64_t step = 0; step < kWarmUpSteps + kTimedSteps; ++step) {
     if (step == kWarmUpSteps) start = std::chrono::steady_clock::now();
-    auto batch = train.next().value();
-    batch.images = batch.images.to(device);
-    batch.targets = batch.targets.to(device);
-    batch.target_lengths = batch.target_lengths.to(device);
+    const auto batch = to_device(train.next().value(), device);
     optimizer->zero_grad();
     task.loss(batch).backward();
     optimizer->step(config.optim.lr, config.optim.beta1);
@@ -44,26 +43,40 @@ std::string text_of(const Pieces&... pieces) {
   return out.str();
 }
 
-}  // namespace
-
-Preflight preflight(const RunConfig& config) {
-  Preflight result;
-  const auto add = [&](const char* name, std::string value) {
-    result.findings.emplace_back(name, std::move(value));
+// Minutes that one run or stage will take; what was found goes to `findings`, named `prefix` and a
+// word.
+double check(const RunConfig& config, torch::Device device, const std::filesystem::path& scratch,
+             const std::string& prefix, std::vector<Finding>& findings) {
+  const auto add = [&](const std::string& name, std::string value) {
+    findings.emplace_back(prefix + name, std::move(value));
   };
-  const auto device = set_up_runtime(config.runtime);
-  const auto scratch = std::filesystem::temp_directory_path() / "plateforge-preflight";
   const auto training = open_training(config, device, scratch);
-  std::filesystem::remove_all(scratch);
-  result.findings = training.findings;
+  for (const auto& [name, value] : training.findings) add(name, value);
   const double seconds = seconds_per_step(*training.task, *training.train, config, device);
   const double images = static_cast<double>(config.data.batch_size);
+  const double minutes = seconds * static_cast<double>(config.train.steps) / 60;
   add("step",
       text_of(std::lround(seconds * 1000), " ms, ", std::lround(images / seconds), " img/s"));
-  add("whole run", text_of(std::lround(seconds * static_cast<double>(config.train.steps) / 60),
-                           " minutes for ", config.train.steps, " steps"));
-  add("peak memory", text_of(peak_resident_bytes() >> 20, " MiB"));
-  return result;
+  add("steps", text_of(config.train.steps, ", ", std::lround(minutes), " minutes"));
+  return minutes;
+}
+
+}  // namespace
+
+std::vector<Finding> preflight(const RunConfig& config) {
+  const auto device = set_up_runtime(config.runtime);
+  const ScratchFolder scratch;
+  std::vector<Finding> findings;
+  double minutes = 0;
+  if (config.stages.empty()) minutes = check(config, device, scratch.path(), "", findings);
+  for (auto& stage : stages_of(config, kNoFolder)) {
+    auto& start = stage.config.model.init_from;
+    if (start.starts_with(kNoFolder)) start.clear();  // of a stage before, which is to be trained
+    minutes += check(stage.config, device, scratch.path(), stage.name + ": ", findings);
+  }
+  findings.emplace_back("whole run", text_of(std::lround(minutes), " minutes without validations"));
+  findings.emplace_back("peak memory", text_of(peak_resident_bytes() >> 20, " MiB"));
+  return findings;
 }
 
 }  // namespace plateforge

@@ -40,20 +40,29 @@ Mix only_real(const Mix& mix) {
   return real;
 }
 
-// Plates put together from the cells of the real training plates, as their share of all samples.
-void add_recombined(Mix& train, const RunConfig& config, const Region& region) {
-  if (config.data.recombine <= 0) return;
-  const auto real = only_real(train);
-  require(real.real_size() > 0, "data.recombine = ", config.data.recombine,
-          " needs real plates to cut characters from, but data.train = ", config.data.train,
-          " has none");
+bool has_label(const PlateSource& source) {
+  for (int64_t i = 0; i < source.size(); ++i)
+    if (!source.text(i).empty()) return true;
+  return false;
+}
+
+// What characters can be cut from.
+Mix only_labelled_photographs(const Mix& mix) {
+  auto photographs = only_real(mix);
+  std::erase_if(photographs.parts, [](const auto& part) { return !has_label(*part.source); });
+  return photographs;
+}
+
+// Plates put together from the cells of the `photographs`, as their share of all samples.
+void add_recombined(Mix& train, const Mix& photographs, const RunConfig& config,
+                    const Region& region) {
   double total = 0;
   for (const auto& part : train.parts) total += part.weight;
   const double share = total * config.data.recombine / (1 - config.data.recombine);
-  std::vector<PlateSourcePtr> photographs;
-  for (const auto& part : real.parts) photographs.push_back(part.source);
+  std::vector<PlateSourcePtr> sources;
+  for (const auto& part : photographs.parts) sources.push_back(part.source);
   const auto seed = static_cast<uint64_t>(config.seed);
-  train.parts.push_back({.source = make_recombined(photographs, region, {}, seed),
+  train.parts.push_back({.source = make_recombined(sources, region, {}, seed),
                          .weight = share,
                          .name = "recombined"});
 }
@@ -91,7 +100,13 @@ ReaderData open_reader_data(const RunConfig& config, const Region& region,
   auto data = open_sides(config, region);
   require_feasible(data.train, region, config.model);
   require_feasible(data.val, region, config.model);
-  add_recombined(data.train, config, region);
+  if (config.data.recombine > 0) {
+    const auto photographs = only_real(data.train);
+    require(photographs.size() > 0, "data.recombine = ", config.data.recombine,
+            " needs real plates to cut characters from, but data.train = ", config.data.train,
+            " has none");
+    add_recombined(data.train, photographs, config, region);
+  }
   cache_real_plates(data.train, cache_dir);
   return data;
 }
@@ -99,7 +114,13 @@ ReaderData open_reader_data(const RunConfig& config, const Region& region,
 ReaderData open_pretraining_data(const RunConfig& config, const Region& region,
                                  const std::filesystem::path& cache_dir) {
   auto data = open_sides(config, region);
-  add_recombined(data.train, config, region);
+  if (config.data.recombine > 0) {
+    const auto photographs = only_labelled_photographs(data.train);
+    if (photographs.size() > 0)
+      add_recombined(data.train, photographs, config, region);
+    else
+      log_info("data.recombine: no photograph has a label to cut its characters by; left out");
+  }
   cache_real_plates(data.train, cache_dir);
   return data;
 }

@@ -19,7 +19,7 @@ ReaderData open_reader_data(const RunConfig& config, const Region& region,
                             const std::filesystem::path& cache_dir);
 
 // The plates of a pre-training run, labelled or not: data.train and data.val, or what is held out.
-// Validation plates are real where there are any.
+// Validation plates are real. Plates are recombined where real ones have labels.
 ReaderData open_pretraining_data(const RunConfig& config, const Region& region,
                                  const std::filesystem::path& cache_dir);
 

@@ -138,6 +138,12 @@ void move_to(torch::nn::Module& network, torch::Device device) {
       parameter.set_data(parameter.contiguous(torch::MemoryFormat::ChannelsLast));
 }
 
+Batch to_device(Batch batch, torch::Device device) {
+  for (auto* part : {&batch.images, &batch.targets, &batch.target_lengths, &batch.patch_order})
+    if (part->defined()) *part = part->to(device, /*non_blocking=*/true);
+  return batch;
+}
+
 int64_t resident_bytes() { return status_kilobytes("VmRSS:") * 1024; }
 int64_t peak_resident_bytes() { return status_kilobytes("VmHWM:") * 1024; }
 

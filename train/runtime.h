@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "configs/run_config.h"
+#include "data/batch.h"
 
 namespace plateforge {
 
@@ -40,6 +41,9 @@ class PrecisionGuard {
 
 // A network on a device with its four-dimensional parameters channels_last, as images come.
 void move_to(torch::nn::Module& network, torch::Device device);
+
+// What a step reads of a batch, on a device; copies from pinned memory need not be waited for.
+Batch to_device(Batch batch, torch::Device device);
 
 // Label and value of what this machine and build are; what `doctor` prints.
 std::vector<std::pair<std::string, std::string>> describe_runtime(const RuntimeConfig& config);

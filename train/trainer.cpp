@@ -24,13 +24,6 @@ static_assert(std::atomic<bool>::is_always_lock_free);
 constexpr int64_t kMaxRollbacks = 3;
 constexpr double kRollbackFactor = 0.5;
 
-Batch to_device(Batch batch, torch::Device device) {
-  batch.images = batch.images.to(device, /*non_blocking=*/true);
-  batch.targets = batch.targets.to(device, /*non_blocking=*/true);
-  batch.target_lengths = batch.target_lengths.to(device, /*non_blocking=*/true);
-  return batch;
-}
-
 struct StateWriter {
   StateDict& out;
   void operator()(const char* name, const auto& value) { out.put(name, value); }

@@ -16,11 +16,11 @@ Tensor split_heads(const Tensor& x, int64_t heads) {  // [N, S, D] -> [N, heads,
 }
 
 Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value, int64_t heads,
-              double dropout, const Tensor& hidden) {
+              double dropout, const Tensor& bias) {
   const auto width = query.size(2) / heads;
   const auto scaled = split_heads(query, heads) * (1 / std::sqrt(static_cast<double>(width)));
   auto scores = torch::matmul(scaled, split_heads(key, heads).transpose(2, 3));  // [N, heads, S, T]
-  if (hidden.defined()) scores = scores + hidden;
+  if (bias.defined()) scores = scores + bias;
   const auto weights = ops::dropout(scores.softmax(3), dropout, dropout > 0);
   const auto mixed = torch::matmul(weights, split_heads(value, heads));
   return mixed.transpose(1, 2).reshape({key.size(0), query.size(1), query.size(2)});
@@ -40,13 +40,13 @@ Tensor activation(const Tensor& x, const std::string& name) {
   return torch::relu(x);
 }
 
-Tensor self_attention(const Tensor& tokens, int64_t width, double dropout, const Tensor& hidden) {
+Tensor self_attention(const Tensor& tokens, int64_t width, double dropout, const Tensor& bias) {
   const auto inner = tokens.size(2) / 3, heads = inner / width;
-  if (!hidden.defined() && can_fuse_tokens(tokens) &&
+  if (!bias.defined() && can_fuse_tokens(tokens) &&
       fits_attention(tokens.size(1), tokens.size(1), width))
     return fused_self_attention(tokens, heads, dropout);
   const auto part = [&](int64_t i) { return tokens.slice(2, i * inner, (i + 1) * inner); };
-  return attend(part(0), part(1), part(2), heads, dropout, hidden);
+  return attend(part(0), part(1), part(2), heads, dropout, bias);
 }
 
 Tensor cross_attention(const Tensor& query, const Tensor& memory, int64_t width, double dropout) {

@@ -74,8 +74,7 @@ torch::Tensor BenchStep::loss() {
       const PrecisionGuard guard(precision_, device_);
       painting = dynamic_cast<MaskedAutoencoder&>(*network_).paint(normalize(images_), targets_);
     }
-    return masked_pixel_loss(painting.painted, painting.wanted, painting.features, painting.aligned,
-                             model_.mae.alignment);
+    return masked_pixel_loss(painting, model_.mae.alignment);
   }
   const auto output = forward();
   RECORD_FUNCTION("plateforge::loss", std::vector<c10::IValue>());

@@ -190,7 +190,7 @@ int bench_train(const Args& args) {
 
   const auto run = read_run_config(config, overrides);
   const auto model = for_region(run.model, Region::load(run.region));
-  require(!qat || !is_detector(model), "--qat measures a reader");
+  require(!qat || (!is_detector(model) && !is_autoencoder(model)), "--qat measures a reader");
   const auto device = set_up_runtime(runtime);
   nlohmann::json report = {{"batch", batch}, {"threads", at::get_num_threads()}};
   if (qat) {

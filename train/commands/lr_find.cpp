@@ -12,6 +12,7 @@
 #include "optim/optimizer.h"
 #include "train/commands/commands.h"
 #include "train/console.h"
+#include "train/scratch_folder.h"
 #include "train/training.h"
 
 namespace po = boost::program_options;
@@ -20,25 +21,6 @@ namespace fs = std::filesystem;
 namespace plateforge {
 
 namespace {
-
-// A picture cache that goes away with the command.
-struct ScratchFolder {
-  fs::path path;
-  ScratchFolder() : path(make()) {}
-  ~ScratchFolder() {
-    std::error_code ignored;
-    fs::remove_all(path, ignored);
-  }
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-
- private:
-  static std::string make() {
-    auto name = (fs::temp_directory_path() / "plateforge-lr-find-XXXXXX").string();
-    TORCH_CHECK(mkdtemp(name.data()) != nullptr, "cannot make ", name);
-    return name;
-  }
-};
 
 // Trains with growing rates until the loss diverges. The weights are thrown away.
 void run_test(LrRangeTest& test, const RunConfig& config, Task& task, Loader& train,
@@ -49,10 +31,7 @@ void run_test(LrRangeTest& test, const RunConfig& config, Task& task, Loader& tr
   task.network().train();
   train.seek(0);
   for (bool more = true; more;) {
-    auto batch = train.next().value();
-    batch.images = batch.images.to(device);
-    batch.targets = batch.targets.to(device);
-    batch.target_lengths = batch.target_lengths.to(device);
+    const auto batch = to_device(train.next().value(), device);
     const double lr = test.lr();
     optimizer->zero_grad();
     const auto loss = task.loss(batch);
@@ -119,11 +98,15 @@ int lr_find_command(const Args& args) {
     return 0;
 
   const auto config = read_run_config(config_file, overrides);
+  if (!config.stages.empty())
+    log_info(
+        "the config's own keys are tested, from fresh weights; a stage's rate: give its keys with "
+        "--set");
   LrRangeTest test(range);
   const auto device = set_up_runtime(config.runtime);
   torch::manual_seed(static_cast<uint64_t>(config.seed));
   const ScratchFolder scratch;
-  const auto training = open_training(config, device, scratch.path);
+  const auto training = open_training(config, device, scratch.path());
   run_test(test, config, *training.task, *training.train, device, range.steps);
 
   const auto suggestions = suggest_lr(test, range.steps);

@@ -42,10 +42,9 @@ Tensor MaeTask::loss(const Batch& batch) {
   MaskedAutoencoder::Painting painting;
   {
     const PrecisionGuard precision(options_.precision, options_.device);
-    painting = autoencoder().paint(normalize(batch.images), batch.targets);
+    painting = autoencoder().paint(normalize(batch.images), batch.patch_order);
   }
-  return masked_pixel_loss(painting.painted, painting.wanted, painting.features, painting.aligned,
-                           model().config.mae.alignment);
+  return masked_pixel_loss(painting, model().config.mae.alignment);
 }
 
 Evaluation MaeTask::evaluate() {
@@ -55,17 +54,16 @@ Evaluation MaeTask::evaluate() {
   int64_t plates = 0;
   Evaluation evaluation;
   val_.seek(0);
-  while (auto batch = val_.next()) {
-    batch->images = batch->images.to(options_.device);
-    batch->targets = batch->targets.to(options_.device);
-    sum += loss(*batch).item<double>() * static_cast<double>(batch->size());
+  while (auto next = val_.next()) {
+    const auto batch = to_device(std::move(*next), options_.device);
+    sum += loss(batch).item<double>() * static_cast<double>(batch.size());
     if (plates == 0) {
-      const auto images = normalize(batch->images.slice(0, 0, kShownPlates));
-      const auto order = batch->targets.slice(0, 0, kShownPlates);
+      const auto images = normalize(batch.images.slice(0, 0, kShownPlates));
+      const auto order = batch.patch_order.slice(0, 0, kShownPlates);
       evaluation.pictures["reconstructions"] = sheet(
           {images, autoencoder().masked(images, order), autoencoder().reconstruct(images, order)});
     }
-    plates += batch->size();
+    plates += batch.size();
   }
   const double loss = plates > 0 ? sum / static_cast<double>(plates) : 0;
   evaluation.json = {{"samples", plates}, {"loss", loss}};

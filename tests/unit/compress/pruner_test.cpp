@@ -11,6 +11,8 @@
 #include "configs/error.h"
 #include "models/graph/execute.h"
 #include "models/model_file.h"
+#include "models/network.h"
+#include "tests/support/maskocr.h"
 #include "tests/support/small_nets.h"
 #include "tests/support/temp_folder.h"
 
@@ -73,6 +75,25 @@ TEST(Pruner, SecondOrderStaysNearerToTheUnprunedNetwork) {
   zeroed.zeros({.allocation = "uniform", .ratio = 0.5});
   solved.zeros({.allocation = "uniform", .ratio = 0.5, .scores = "second_order"});
   EXPECT_LT(solved.plates.measure().loss, 0.7 * zeroed.plates.measure().loss);
+}
+
+TEST(Pruner, SecondOrderStaysNearerInTransformersToo) {
+  const torch::NoGradGuard no_grad;
+  const auto config = tiny_maskocr();
+  torch::manual_seed(2);
+  const Calibration plates{.images = {torch::randn({64, 3, config.height, config.width})},
+                           .measure = [] { return Quality{}; }};
+  const auto error_of = [&](const std::string& scores) {
+    const auto network = make_network(config, 7, 1);
+    randomize(*network, 4);
+    network->eval();
+    const auto whole = network->forward(plates.images[0]);
+    Pruner(*network, {1, 3, config.height, config.width},
+           {.allocation = "uniform", .ratio = 0.5, .scores = scores}, plates)
+        .prune();
+    return (network->forward(plates.images[0]) - whole).square().mean().item<double>();
+  };
+  EXPECT_LT(error_of("second_order"), 0.7 * error_of("magnitude"));
 }
 
 TEST(Pruner, PatternHoldsInEveryLayerItDivides) {

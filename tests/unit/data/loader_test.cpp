@@ -244,13 +244,13 @@ TEST(MaskedBatches, OrdersFollowFromSeedAndPosition) {
   };
   const auto one = maker(5), same = maker(5), other = maker(6);
   const auto batch = one->make(7);
-  EXPECT_EQ(batch.targets.sizes(), (std::vector<int64_t>{3, 24}));
-  const auto sorted = std::get<0>(batch.targets.sort(1));
+  EXPECT_EQ(batch.patch_order.sizes(), (std::vector<int64_t>{3, 24}));
+  const auto sorted = std::get<0>(batch.patch_order.sort(1));
   EXPECT_TRUE(sorted.equal(at::arange(24, at::kLong).expand({3, 24})));
-  EXPECT_TRUE(batch.targets.equal(same->make(7).targets));
-  EXPECT_FALSE(batch.targets.equal(one->make(8).targets));
-  EXPECT_FALSE(batch.targets.equal(other->make(7).targets));
-  EXPECT_FALSE(batch.targets[0].equal(batch.targets[1]));
+  EXPECT_TRUE(batch.patch_order.equal(same->make(7).patch_order));
+  EXPECT_FALSE(batch.patch_order.equal(one->make(8).patch_order));
+  EXPECT_FALSE(batch.patch_order.equal(other->make(7).patch_order));
+  EXPECT_FALSE(batch.patch_order[0].equal(batch.patch_order[1]));
 }
 
 }  // namespace

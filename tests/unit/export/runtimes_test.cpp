@@ -10,6 +10,8 @@
 #include "export/onnx_export.h"
 #include "export/onnx_writer.h"
 #include "models/graph/trace.h"
+#include "models/network.h"
+#include "tests/support/maskocr.h"
 #include "tests/support/small_nets.h"
 
 namespace plateforge {
@@ -44,6 +46,29 @@ TEST(Runtimes, AgreeWithLibTorch) {
         EXPECT_LT(((got - expected).abs().max() / expected.abs().max()).item<float>(), 1e-5F)
             << name << ", " << channels << " channels, batch " << batch;
       }
+    }
+  }
+}
+
+// Strips and a grid of patches, both heads, with convolutions in front and without.
+TEST(Runtimes, AgreeOnTransformers) {
+  const torch::NoGradGuard no_grad;
+  auto grid = tiny_maskocr(), convolved = tiny_maskocr(), ctc = tiny_maskocr();
+  grid.maskocr.patch_height = 4;
+  convolved.maskocr.stem = 8;
+  ctc.maskocr.head = "ctc";
+  for (const auto& config : {tiny_maskocr(), grid, convolved, ctc}) {
+    const auto network = make_network(config, 11, 1);
+    randomize(*network, 3);
+    network->eval();
+    const auto file = written(*network, {1, 3, config.height, config.width});
+    const auto images = torch::randn({1, 3, config.height, config.width});
+    const auto expected = network->forward(images);
+    for (const auto& name : runtime_names()) {
+      const auto got = open_runtime(name, file)->run(images).at(0);
+      ASSERT_EQ(got.sizes(), expected.sizes()) << name;
+      EXPECT_LT(((got - expected).abs().max() / expected.abs().max()).item<float>(), 1e-5F)
+          << name << ", head " << config.maskocr.head << ", stem " << config.maskocr.stem;
     }
   }
 }

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "configs/region.h"
+#include "configs/yaml.h"
 #include "losses/masked_pixels.h"
 #include "losses/slots.h"
 #include "models/decode/ctc.h"
@@ -84,6 +85,61 @@ TEST(MaskOcr, ReferenceHasItsParameters) {
   EXPECT_EQ(count(*network), 59'838'980);
 }
 
+TEST(MaskOcr, ShippedSizesAreThoseOfTheReadme) {
+  const auto region = Region::load("cn");
+  for (const auto& [file, wanted] : {std::pair{"maskocr_reference.yaml", 59'838'980},
+                                     {"maskocr_base.yaml", 59'839'604},
+                                     {"maskocr_small.yaml", 7'036'996},
+                                     {"maskocr_tiny.yaml", 1'956'132}})
+    EXPECT_EQ(count(*make_model(read_run_config(file).model, region, 1).network), wanted) << file;
+}
+
+// N(0, 0.02) wherever no norm and no bias is.
+TEST(MaskOcr, StartsAsTransformersDo) {
+  auto config = tiny_maskocr();
+  config.maskocr.dim = 96;
+  for (const auto& item : make_network(config, 68, 1)->named_parameters()) {
+    const auto& value = item.value();
+    SCOPED_TRACE(item.key());
+    if (item.key().ends_with("bias"))
+      EXPECT_EQ(value.abs().max().item<float>(), 0);
+    else if (item.key().find("norm") != std::string::npos)
+      EXPECT_TRUE(value.eq(1).all().item<bool>());
+    else
+      EXPECT_NEAR(value.std().item<double>(), 0.02, 0.02 * 3 / std::sqrt(value.numel()));
+  }
+}
+
+// What the public code forgot: its decoder never got any.
+TEST(MaskOcr, DropoutReachesTheDecoder) {
+  const auto config = tiny_maskocr();
+  const auto decoder = std::make_shared<MaskOcrDecoder>(config);
+  initialize_transformer(*decoder, 1);
+  const auto memory = torch::randn({2, 6, config.maskocr.dim});
+  EXPECT_FALSE(decoder->forward(memory).equal(decoder->forward(memory)));
+  decoder->eval();
+  EXPECT_TRUE(decoder->forward(memory).equal(decoder->forward(memory)));
+}
+
+// No decay of norms, biases, positions and queries; lower layers of the encoder move less.
+TEST(MaskOcr, OptimiserTreatsItsPartsAsTransformersAreTrained) {
+  const auto network = make_network(tiny_maskocr(), kGoldenClasses);
+  OptimConfig optim;
+  optim.weight_decay = 0.05;
+  optim.layer_decay = 0.5;
+  for (const auto& group : make_param_groups(*network, optim))
+    for (const auto& name : group.names) {
+      SCOPED_TRACE(name);
+      const bool decays = name.ends_with("weight") && name.find("norm") == std::string::npos;
+      EXPECT_EQ(group.weight_decay, decays ? 0.05 : 0);
+      const double moves = name.starts_with("encoder.layers.1.")   ? 0.5
+                           : name.starts_with("encoder.layers.0.") ? 0.25
+                           : name.starts_with("encoder.p")         ? 0.125
+                                                                   : 1;
+      EXPECT_EQ(group.lr_multiplier, moves);
+    }
+}
+
 // Against an independent PyTorch program: logits, loss, and logits after one step of AdamW.
 TEST(MaskOcr, TrainsAsPyTorchDoes) {
   struct Case {
@@ -129,8 +185,7 @@ TEST(Mae, PaintsAsPyTorchDoes) {
   const auto order = torch::tensor({{3, 0, 1, 5, 4, 2}, {1, 2, 0, 3, 5, 4}}, torch::kLong);
   const auto painting = mae.paint(pictures(2, config), order);
   expect_equal(painting.painted, golden::kPainted, 2e-5);
-  expect_equal(masked_pixel_loss(painting.painted, painting.wanted, {}, {}, 0.05), golden::kMaeLoss,
-               1e-5);
+  expect_equal(masked_pixel_loss(painting, 0.05), golden::kMaeLoss, 1e-5);
 }
 
 // Behind convolutions too, whose windows reach into the neighbours.
@@ -164,11 +219,32 @@ TEST(Mae, RegressorPredictsHiddenFeatures) {
   const auto painting = mae.paint(pictures(1, config), order);
   EXPECT_EQ(painting.features.sizes(), (Shape{1, 4, 24}));
   EXPECT_FALSE(painting.aligned.requires_grad());
-  masked_pixel_loss(painting.painted, painting.wanted, painting.features, painting.aligned, 0.05)
-      .backward();
+  masked_pixel_loss(painting, 0.05).backward();
   for (const auto& item : network->named_parameters()) {
     if (!item.key().starts_with("regressor.")) continue;
     EXPECT_TRUE(item.value().grad().defined());
+  }
+}
+
+// Without dropout, and without a trace in the statistics of the convolutions.
+TEST(Mae, AlignsWithTheEncoderAtRest) {
+  auto config = tiny_maskocr();
+  config.name = "mae";
+  config.mae.regressor_layers = 1;
+  const auto order = torch::tensor({{3, 0, 1, 5, 4, 2}}, torch::kLong);
+  const auto painted = [&](Network& network) {
+    return dynamic_cast<MaskedAutoencoder&>(network).paint(pictures(1, config), order);
+  };
+  const auto strips = make_network(config, kGoldenClasses, 1);
+  const auto once = painted(*strips), again = painted(*strips);
+  EXPECT_TRUE(once.aligned.equal(again.aligned));
+  EXPECT_FALSE(once.painted.equal(again.painted));  // this one trains
+  config.maskocr.stem = 8;
+  const auto convolved = make_network(config, kGoldenClasses, 1);
+  painted(*convolved);
+  for (const auto& item : convolved->named_buffers()) {
+    if (!item.key().ends_with("num_batches_tracked")) continue;
+    EXPECT_EQ(item.value().item<int64_t>(), 1);
   }
 }
 
@@ -325,7 +401,7 @@ TEST(MaskOcr, TakesAnEncoderByName) {
   config.name = "mae";
   const auto mae = make_model(config, region, 2);
   const auto report = take_weights(reader, state_dict(*mae.network), &region);
-  EXPECT_NE(report.find("taken"), std::string::npos);
+  EXPECT_NE(report.find("taken 31: encoder.* 31"), std::string::npos) << report;
   const auto from = state_dict(*mae.network), to = state_dict(*reader.network);
   for (const auto& [name, tensor] : to)
     EXPECT_EQ(name.starts_with("encoder."), from.contains(name) && from.at(name).equal(tensor))

@@ -88,6 +88,14 @@ TEST(TrainSweep, SearchHasTheParametersOfItsTable) {
       parameters += tensor.numel();
     EXPECT_NEAR(static_cast<double>(parameters) / 1e6, millions, 0.06) << name;
   }
+  // Cells without pre-training do not mind what it is to look at.
+  const auto cells = sweep_cells(sweep, {"v6", "v7"}, {"stages.pretrain.data.train=pictures:x"});
+  EXPECT_EQ(cells[0].config.stages[0].set.back(), "data.train=pictures:x");
+  EXPECT_TRUE(cells[1].config.stages.empty());
+  EXPECT_NE(problem_of([&] {
+              sweep_cells(sweep, {}, {"stages.pretrian.train.steps=1"});
+            }).find("no stage 'pretrian'"),
+            std::string::npos);
   EXPECT_NE(problem_of([&] { sweep_cells(sweep, {"v99"}, {}); }).find("no such cell; known: v1 v2"),
             std::string::npos);
 }

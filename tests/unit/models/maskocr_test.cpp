@@ -89,7 +89,7 @@ TEST(MaskOcr, ShippedSizesAreThoseOfTheReadme) {
   const auto region = Region::load("cn");
   for (const auto& [file, wanted] : {std::pair{"maskocr_reference.yaml", 59'838'980},
                                      {"maskocr_base.yaml", 59'839'604},
-                                     {"maskocr_small.yaml", 7'036'996},
+                                     {"maskocr_small.yaml", 7'031'396},
                                      {"maskocr_tiny.yaml", 1'956'132}})
     EXPECT_EQ(count(*make_model(read_run_config(file).model, region, 1).network), wanted) << file;
 }

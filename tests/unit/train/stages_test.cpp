@@ -72,8 +72,9 @@ TEST(Stages, RefuseWhatIsWrong) {
 // The public search, whose files give their networks' parameters in millions.
 TEST(TrainSweep, SearchHasTheParametersOfItsTable) {
   const auto sweep = read_train_sweep("maskocr_search.yaml");
-  EXPECT_EQ(sweep.cells.size(), 14U);
-  for (const auto& [name, millions] : {std::pair{"v1", 27.5},
+  EXPECT_EQ(sweep.cells.size(), 15U);
+  for (const auto& [name, millions] : {std::pair{"999", 27.5},
+                                       {"v1", 27.5},
                                        {"v2", 32.3},
                                        {"v5", 57.7},
                                        {"v6", 57.7},
@@ -96,8 +97,9 @@ TEST(TrainSweep, SearchHasTheParametersOfItsTable) {
               sweep_cells(sweep, {}, {"stages.pretrian.train.steps=1"});
             }).find("no stage 'pretrian'"),
             std::string::npos);
-  EXPECT_NE(problem_of([&] { sweep_cells(sweep, {"v99"}, {}); }).find("no such cell; known: v1 v2"),
-            std::string::npos);
+  EXPECT_NE(
+      problem_of([&] { sweep_cells(sweep, {"v99"}, {}); }).find("no such cell; known: 999 v1 v2"),
+      std::string::npos);
 }
 
 }  // namespace
